@@ -1,0 +1,62 @@
+"""Generated modules on disk, found again by their text; Numba keeps the machine code beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+
+def folder() -> Path:
+    """Where compiled code is kept: ``$SNNSIM_CACHE`` or the user's cache folder; a private one if that fails."""
+    chosen = Path(os.environ.get("SNNSIM_CACHE") or Path.home() / ".cache" / "snnsim") / "cpu"
+    try:
+        chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.access(chosen, os.W_OK):
+            return chosen
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="snnsim-"))
+
+
+def forget(source: str) -> None:
+    """Remove the machine code of a generated module, and the module from this process."""
+    name = module_name(source)
+    sys.modules.pop(name, None)
+    for path in (folder() / "__pycache__").glob(f"{name}*.nb[ci]"):
+        path.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _shared() -> bytes:
+    """Digest of the functions that generated modules call: machine code holds copies of them."""
+    files = (Path(__file__).with_name(name).read_bytes() for name in ("intrinsics.py", "kernels.py"))
+    return hashlib.sha256(b"".join(files)).digest()
+
+
+def module_name(source: str) -> str:
+    """Modules are named after their text, and after that of what they call."""
+    return f"snnsim_net_{hashlib.sha256(source.encode() + _shared()).hexdigest()[:24]}"
+
+
+def load(source: str) -> Callable[..., Any]:
+    """The function ``run`` of a generated module."""
+    name = module_name(source)
+    path = folder() / f"{name}.py"
+    if not path.exists() or path.read_text() != source:
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w") as file:
+            file.write(source)
+        os.replace(temporary, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # machine code on disk names its module: it must be found under that name
+    spec.loader.exec_module(module)
+    return module.run

@@ -1,0 +1,264 @@
+"""The CPU engine: threads that each own a slice of every population and all synapses onto it."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cpu import cache
+from snnsim.backends.cpu.build import Slices, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.driver import FIXED, BundleShape, Driver, PopulationShape, argument_name, make_driver
+from snnsim.backends.cpu.emit import Update, emit_update
+from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
+from snnsim.engine import Chunk, rows_between
+from snnsim.errors import InputError, RunError
+from snnsim.ir import Op
+from snnsim.memory import available
+from snnsim.plan import Plan, Population
+from snnsim.random import poisson_parts
+
+_SYNC_WORDS = 64
+_OVERFLOW = 32
+
+
+class CpuEngine:
+    """Runs a plan with compiled loops. Spikes do not depend on the number of threads."""
+
+    def __init__(self, plan: Plan, threads: int | None = None) -> None:
+        self.plan, self.done = plan, 0
+        self.threads = threads or usable_cores()
+        self.slices = Slices.of(plan, self.threads)
+        self.places = lay_out(plan, self.slices)
+        self.bundles = make_bundles(plan, self.places)
+        self.epoch = meeting_interval(plan, self.slices)
+        self.wide = any(port.bound >= 1 << 31 for p in plan.populations for port in p.ports.values())
+        began = time.perf_counter()
+        self.updates = [self._update(p) for p in plan.populations]
+        self.driver = self._driver()
+        self.run = cache.load(self.driver.source)
+        self.compile_s = time.perf_counter() - began
+        self.pool = ThreadPoolExecutor(self.threads)
+        make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide)
+        self.parts = list(self.pool.map(make, range(self.threads)))
+        self._make_history()
+        self._warm()
+
+    # --- making the program ------------------------------------------------------------------------------------
+
+    def _update(self, population: Population) -> Update:
+        per_unit = {name for name, value in population.params.items() if np.ndim(value)}
+        wide = set(population.ports) if self.wide else set()
+        return emit_update(population.program, self.plan.dtype, per_unit, wide)
+
+    def _driver(self) -> Driver:
+        shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
+        return make_driver(shapes, [BundleShape(b.kind, b.level) for b in self.bundles])
+
+    def _shape(self, k: int, population: Population) -> PopulationShape:
+        update = self.updates[k]
+        kinds = {kind for kind, _ in update.arguments}
+        poisson = tuple((data, poisson_parts(float(np.max(population.params[data[1]]))),
+                         bool(np.ndim(population.params[data[1]]))) for data in population.program.uses(Op.POISSON))
+        states = population.program.states
+        traces = tuple((i, "state" if t.variable in states else "output", t.variable)
+                       for i, t in enumerate(self.plan.traces) if t.population == k)
+        counted = True if ("counts", "spikes") in update.arguments else False if "marks" in kinds else None
+        return PopulationShape(update, population.level, counted, poisson,
+                               tuple(uniform_streams(population)), tuple(population.drives), traces)
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def _make_history(self) -> None:
+        deferred = [d for b in self.bundles if b.kind != "ring" for d in b.delays]
+        self.kept = max([*deferred, self.epoch, self.plan.max_delay]) + 1
+        most = max(1, max(sum(self.slices.size(k, t) for k in range(len(self.plan.populations)))
+                          for t in range(self.threads)))
+        self.room = most * self.epoch
+        self.sync = np.zeros(_SYNC_WORDS, np.int64)
+        self.base = 0
+        self.ids = np.zeros((self.threads, 4 * self.room + (1 << 16)), np.int32)
+        self.start = np.zeros((self.threads, 1), np.int64)
+        levels = max((p.level for p in self.plan.populations), default=0) + 1
+        shared = np.zeros((self.threads, levels), np.int64)
+        for part in self.parts:
+            part["levels"] = shared
+
+    def _warm(self) -> None:
+        """Compile (or load) the loop now, with no step to do, so that the time shows as compilation."""
+        began = time.perf_counter()
+        self._open(1)
+        try:
+            self._call(0)
+        except Exception:  # damaged machine code on disk raises many kinds of errors: compile it anew, once
+            cache.forget(self.driver.source)
+            self.run = cache.load(self.driver.source)
+            self._call(0)
+        self.compile_s += time.perf_counter() - began
+
+    def _open(self, steps: int) -> None:
+        """Drop what no step ahead can need from the lists of spikes, and make room for `steps` more."""
+        keep = min(self.kept, self.done - self.base)
+        first = self.done - keep - self.base
+        moved = self.start[:, first : first + keep + 1]
+        start = np.zeros((self.threads, keep + steps + 1), np.int64)
+        start[:, : keep + 1] = moved - moved[:, :1]
+        for t in range(self.threads):
+            a, b = moved[t, 0], moved[t, -1]
+            self.ids[t, : b - a] = self.ids[t, a:b].copy()
+        self.base, self.start = self.done - keep, start
+        for number, trace in enumerate(self.plan.traces):
+            rows = rows_between(self.done, steps, trace.every)
+            out = np.zeros((rows, trace.units.size), self.plan.dtype)
+            for part in self.parts:
+                part[f"t{number}_out"], part[f"t{number}_first"] = out, self.done // trace.every + 1
+
+    def _call(self, steps: int) -> int:
+        """Run all threads; returns the steps done, fewer than asked for where the lists of spikes are full."""
+        self.sync[:] = 0
+        fixed = dict(first=self.done, steps=steps, base=self.base, epoch=self.epoch, room=self.room, sync=self.sync,
+                     ids=self.ids, start=self.start)
+        names = (*FIXED, *self.driver.names)
+        calls = [tuple(fixed[n] if n in fixed else part[n] for n in names) for part in self.parts]
+        waiting = [self.pool.submit(self._work, t, call) for t, call in enumerate(calls)]
+        return min(int(w.result()) for w in waiting)
+
+    def _work(self, thread: int, call: tuple[Any, ...]) -> int:
+        """What a thread of the pool does. Threads that spin on one core would take turns: begin on one's own."""
+        if self.threads > 1:
+            move_to_core(thread)
+        return int(self.run(*call))
+
+    def advance(self, steps: int) -> Chunk:
+        """Run up to `steps` steps; see ``snnsim.engine``."""
+        self._open(steps)
+        before = self._snapshot() if self._counts() else None
+        done = self._call(steps)
+        while done == 0 or self.sync[_OVERFLOW]:
+            if self.sync[_OVERFLOW] and before is not None:
+                self._restore(before)
+            self._grow()
+            done = self._call(steps)
+        first = self.done - self.base
+        self.done += done
+        step, unit = self._gather(first, done)
+        traces = [self.parts[0][f"t{k}_out"][: rows_between(self.done - done, done, t.every)]
+                  for k, t in enumerate(self.plan.traces)]
+        return Chunk(done, step, unit, traces)
+
+    def _grow(self) -> None:
+        """Twice the room for spikes; ``RunError`` where that cannot be had."""
+        room = available()
+        if room is not None and 2 * self.ids.nbytes > room:
+            raise RunError(f"the spikes under way after step {self.done} need more than {room / 2**30:.1f} GiB: "
+                           "the activity grows without bound")
+        self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)], axis=1)
+
+    def _counts(self) -> bool:
+        return any(("counts", "spikes") in update.arguments for update in self.updates)
+
+    def _gather(self, first: int, done: int) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes of the last `done` steps of all threads, sorted by (step, unit)."""
+        ends = self.start[:, first : first + done + 1]
+        numbers = np.arange(self.done - done + 1, self.done + 1)
+        step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.threads)])
+        unit = np.concatenate([self.ids[t, ends[t, 0] : ends[t, -1]] for t in range(self.threads)]).astype(np.int64)
+        key = step * max(1, self.plan.neurons) + unit
+        key.sort()
+        return key // max(1, self.plan.neurons), key % max(1, self.plan.neurons)
+
+    # --- state -----------------------------------------------------------------------------------------------------
+
+    def _changing(self) -> list[str]:
+        names = {argument_name(k, "state", s) for k, p in enumerate(self.plan.populations) for s in p.program.states}
+        names |= {"acc", "marker", "sent"} | {f"b{k}_ring" for k, b in enumerate(self.bundles) if b.kind == "ring"}
+        return sorted(names)
+
+    def _snapshot(self) -> list[dict[str, np.ndarray]]:
+        return [{name: part[name].copy() for name in self._changing()} for part in self.parts]
+
+    def _restore(self, saved: list[dict[str, np.ndarray]]) -> None:
+        for part, values in zip(self.parts, saved, strict=True):
+            for name, array in values.items():
+                part[name][...] = array
+
+    def get(self, population: int, state: str) -> np.ndarray:
+        """A copy of a state, [n]."""
+        return np.concatenate([part[argument_name(population, "state", state)] for part in self.parts])
+
+    def set(self, population: int, state: str, values: np.ndarray) -> None:
+        """Overwrite a state, [n]."""
+        for t, part in enumerate(self.parts):
+            low, high = self.slices.bounds(population, t)
+            place = part[argument_name(population, "state", state)]
+            most = np.iinfo(place.dtype).max if place.dtype.kind == "u" else np.inf
+            if place.dtype.kind == "u" and values.size and (values.min() < 0 or values.max() > most):
+                found = f"{values.min():g} to {values.max():g}"
+                raise InputError(f"{state}: expected counts from 0 to {most}, found {found}")
+            place[...] = values[low:high]
+
+    def history(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes of the last ``plan.max_delay`` steps."""
+        steps = min(self.plan.max_delay, self.done - self.base)
+        return self._gather(self.done - self.base - steps, steps)
+
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Go on after step `done`; see ``snnsim.engine``."""
+        keep = min(done, self.kept)
+        self.done, self.base = done, done - keep
+        self.start = np.zeros((self.threads, keep + 1), np.int64)
+        self.start[0] = np.searchsorted(step, np.arange(self.base + 1, done + 2))
+        if unit.size > self.ids.shape[1]:
+            self.ids = np.zeros((self.threads, 2 * unit.size), np.int32)
+        self.ids[0, : unit.size] = unit
+        for part in self.parts:
+            part["marker"][0] = np.searchsorted(part["schedule_step"], done, side="right")
+            part["sent"][0] = done
+            for k, bundle in enumerate(self.bundles):
+                if bundle.kind == "ring":
+                    self._refill(part, f"b{k}", step, unit)
+
+    def _refill(self, part: Part, name: str, step: np.ndarray, unit: np.ndarray) -> None:
+        """What spikes under way will do after step `done`, put back into a ring."""
+        ring, rows = part[f"{name}_ring"], part[f"{name}_rows"]
+        ring[...] = 0
+        for then, source in zip(step, unit, strict=True):
+            synapses = slice(int(rows[source]), int(rows[source + 1]))
+            when = then + part[f"{name}_delays"][synapses].astype(np.int64)
+            ahead = when > self.done
+            places = part[f"{name}_targets"][synapses][ahead]
+            weights = np.broadcast_to(part[f"{name}_weights"][synapses], when.shape)[ahead]
+            np.add.at(ring, (when[ahead] % ring.shape[0], places), weights.astype(ring.dtype))
+
+    @property
+    def synapses(self) -> int:
+        """How many there are."""
+        return sum(int(part[f"b{k}_rows"][-1]) for part in self.parts for k in range(len(self.bundles)))
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of synapses and of everything else."""
+        packed = ("_rows", "_targets", "_weights", "_delays")
+        synapses = sum(part[f"b{k}{x}"].nbytes for part in self.parts for k in range(len(self.bundles)) for x in packed)
+        other = sum(a.nbytes for part in self.parts for a in part.values() if isinstance(a, np.ndarray)) - synapses
+        return {"synapses": synapses, "other": other + self.ids.nbytes}
+
+    def facts(self) -> dict[str, Any]:
+        """Threads, compile seconds, and how each bundle of projections is stored."""
+        kinds = [f"{b.kind}: {', '.join(p.label for p in b.projections)}" for b in self.bundles]
+        return {"threads": self.threads, "compile_s": self.compile_s, "bundles": kinds}
+
+
+def move_to_core(number: int) -> None:
+    """Put the calling thread on a core of its own, and leave the system free to move it later."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
+        os.sched_setaffinity(0, cores)
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Builders for networks that YAML alone would make clumsy."""

@@ -1,0 +1,151 @@
+"""A network as plain data and as YAML, in one canonical form: defaults are left out, quantities in the usual units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from snnsim.graph import Current, Ids, Input, Noise, Poisson, Population, Projection, Trace
+from snnsim.schema import VERSION
+from snnsim.units import TIME, to_text
+from snnsim.yamlfile import scalar
+
+if TYPE_CHECKING:
+    from snnsim.network import Network
+
+Data = dict[str, Any]
+
+
+def to_data(net: Network) -> Data:
+    """The network as a file would say it."""
+    head = {
+        "snnsim": VERSION, "name": net.name, "seed": net.seed, "dt": _time(net.dt),
+        "duration": None if net.duration is None else _time(net.duration), "precision": net.precision,
+    }
+    parts = {
+        "populations": {name: _population(one) for name, one in net.populations.items()},
+        "inputs": {name: _input(one) for name, one in net.inputs.items()},
+        "projections": _projections(net.projections),
+        "record": _given(spikes=_spikes(net.recording.spikes), traces=_traces(net.recording.traces)),
+        "models": {name: plain(model.document) for name, model in net.models.items()},
+    }
+    return _given(**head, **parts)
+
+
+def dump(net: Network) -> str:
+    """The network as YAML text."""
+    return yaml.dump(to_data(net), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110,
+                     default_flow_style=None)
+
+
+def plain(value: Any) -> Any:
+    """`value` in types that YAML has."""
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [plain(item) for item in value]
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _given(**values: Any) -> Data:
+    """Without what is None or empty."""
+    return {key: value for key, value in values.items() if value not in (None, {}, [])}
+
+
+def _time(value: float) -> str:
+    return to_text(value, TIME)
+
+
+def _population(population: Population) -> Data:
+    params = {key: value.to_spec() for key, value in population.params.items()}
+    if population.schedule is not None:
+        params |= plain(population.schedule.spec)
+    init = {key: value.to_spec() for key, value in population.init.items()}
+    return _given(n=population.n, model=population.model.name, params=params, init=init,
+                  positions=population.positions and plain(population.positions.spec))
+
+
+def _projections(projections: Iterable[Projection]) -> list[Data]:
+    """One entry for all pairs that were given by one entry."""
+    entries: dict[int, list[Projection]] = {}
+    for projection in projections:
+        entries.setdefault(projection.entry, []).append(projection)
+    return [_projection(pairs) for pairs in entries.values()]
+
+
+def _projection(pairs: list[Projection]) -> Data:
+    first = pairs[0]
+    connect = first.rule.to_spec()
+    ends = {"from": _one_or_more(p.source.name for p in pairs), "to": _one_or_more(p.target.name for p in pairs)}
+    own = {key: getattr(first, key).to_spec() for key in ("weight", "delay") if connect.get(key) is None}
+    return _given(name=first.name, **ends, connect=connect, **own, port=first.port)
+
+
+def _one_or_more(names: Iterable[str]) -> Any:
+    different = list(dict.fromkeys(names))
+    return different[0] if len(different) == 1 else different
+
+
+def _input(one: Input) -> Data:
+    if isinstance(one, (Current, Noise)):
+        head = {"type": one.kind, "to": _one_or_more(injection.target.name for injection in one.injections)}
+        return _given(**head, **_currents(one), input=one.input)
+    link = one.links[0]
+    dimension = link.target.model.ports[link.ports[0]].dimension
+    what = {"rate": one.rate.to_spec()} if isinstance(one, Poisson) else plain(one.train.spec)
+    head = {"type": one.kind, "to": _one_or_more(link.target.name for link in one.links), **what}
+    return head | _given(weight=to_text(link.weight, dimension), delay=_time(link.delay), port=one.port)
+
+
+def _currents(one: Current | Noise) -> Data:
+    if isinstance(one, Noise):
+        return {"mean": one.mean.to_spec(), "sd": one.sd.to_spec()}
+    if one.amplitude:
+        return {"amplitude": one.values[0].to_spec()}
+    return {"times": [_time(t) for t in one.times], "values": [value.to_spec() for value in one.values]}
+
+
+def _units(ids: Ids | None) -> Any:
+    if ids is None:
+        return "all"
+    steps = set(np.diff(ids).tolist())
+    if len(steps) > 1:
+        return ids.tolist()
+    step = steps.pop() if steps else 1
+    return f"{ids[0]}:{ids[-1] + 1}" + (f":{step}" if step > 1 else "")
+
+
+def _spikes(spikes: Mapping[str, Ids | None]) -> Any:
+    if all(ids is None for ids in spikes.values()):
+        return list(spikes)
+    return {name: _units(ids) for name, ids in spikes.items()}
+
+
+def _traces(traces: Iterable[Trace]) -> Data:
+    """Traces of a population with the same units and interval share an entry."""
+    entries: dict[str, dict[Any, Data]] = {}
+    for trace in traces:
+        units, every = _units(trace.units), _given(every=f"{trace.every} step" if trace.every > 1 else None)
+        same = entries.setdefault(trace.population.name, {})
+        entry = same.setdefault((str(units), trace.every), {"variables": [], "units": units, **every})
+        entry["variables"].append(trace.variable)
+    listed = {name: list(same.values()) for name, same in entries.items()}
+    return {name: several[0] if len(several) == 1 else several for name, several in listed.items()}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what ``yamlfile`` reads back as the same: YAML 1.2 scalars, no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None if isinstance(scalar(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)

@@ -1,0 +1,94 @@
+"""Mappings judged by the table of keys, one at a time: a fault in one population hides nothing in the others."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from snnsim.errors import Problems, did_you_mean, unknown
+from snnsim.schema import INPUTS, NetworkSpec, Spec
+
+S = TypeVar("S", bound=Spec)
+
+
+def checked(kind: type[S], raw: Any, problems: Problems) -> S | None:
+    """`raw` as a `kind`, with every fault of it added to `problems`.
+
+    So that its other parts can be judged too, it comes without the faulty keys; None where it cannot do without one.
+    """
+    faults = _faults(kind, raw)
+    for fault in faults:
+        _explain(kind, fault, problems)
+    faulty = {fault["loc"][0] for fault in faults if fault["loc"]}
+    rest = {key: value for key, value in raw.items() if key not in faulty} if isinstance(raw, dict) else raw
+    return None if faults and _faults(kind, rest) else kind.model_validate(rest)
+
+
+def _faults(kind: type[Spec], raw: Any) -> list[dict[str, Any]]:
+    try:
+        kind.model_validate(raw)
+    except ValidationError as error:
+        return [dict(fault) for fault in error.errors(include_url=False)]
+    return []
+
+
+def input_kind(raw: Any, problems: Problems) -> type[Spec] | None:
+    """The class of an input, by its `type`."""
+    if not isinstance(raw, dict):
+        problems.add("", f"expected a mapping, found {found(raw)}")
+    elif "type" not in raw:
+        problems.add("", f"missing key 'type'; expected one of: {', '.join(sorted(INPUTS))}")
+    elif not isinstance(raw["type"], str) or raw["type"] not in INPUTS:
+        problems.add("type", unknown("input type", str(raw["type"]), INPUTS))
+    else:
+        return INPUTS[raw["type"]]
+    return None
+
+
+def found(value: Any) -> str:
+    """How a message names what was found."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the text {value!r}" if len(value) < 60 else f"the text {value[:50]!r}..."
+    if isinstance(value, (int, float)):
+        return f"{value}"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"
+
+
+_EXPECTED = {
+    "int_type": "a whole number", "int_from_float": "a whole number", "string_type": "text", "dict_type": "a mapping",
+    "model_type": "a mapping", "list_type": "a name or a list of names",
+    "greater_than_equal": "at least {ge}", "less_than_equal": "at most {le}", "less_than": "less than {lt}",
+    "string_too_short": "at least {min_length} character", "string_too_long": "at most {max_length} characters",
+    "too_short": "at least one name", "literal_error": "{expected}",
+    "string_pattern_mismatch": "a name of letters, digits, _ and - that begins with a letter or _",
+}
+
+
+def _explain(kind: type[Spec], fault: dict[str, Any], problems: Problems) -> None:
+    *above, last = fault["loc"] or ("",)
+    value, what = fault["input"], fault["type"]
+    if what == "missing":
+        problems.add(".".join(map(str, above)), f"missing key {last!r}")
+    elif what == "extra_forbidden":
+        problems.add(".".join(map(str, fault["loc"])), unknown("key", str(last), kind.keys()))
+    else:
+        expected = _EXPECTED.get(what, fault["msg"]).format(**fault.get("ctx", {}))
+        if what == "list_type" and kind is NetworkSpec:
+            expected = "a list"
+        place = [str(part) for part in fault["loc"] if part != "[key]"]
+        problems.add(".".join(place), f"expected {expected}, found {found(value)}{_hint(what, value, expected)}")
+
+
+def _hint(what: str, value: Any, expected: str) -> str:
+    if what == "int_type" and isinstance(value, str) and value.replace("_", "").lstrip("+-").isdigit():
+        return f"; write {value.replace('_', '')}, without quotes"
+    if what == "literal_error" and isinstance(value, str):
+        return did_you_mean(value, [word.strip("' ") for word in expected.replace(" or ", ",").split(",")])
+    return ""

@@ -1,0 +1,104 @@
+"""The table of commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from snnsim.cli import compare, demo, describe, files, run
+from snnsim.cli.output import note
+from snnsim.errors import SnnsimError
+from snnsim.interrupt import raising
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run.run,
+    "demo": demo.demo,
+    "validate": describe.validate,
+    "info": describe.info,
+    "backends": describe.backends,
+    "models": describe.models,
+    "compare": compare.compare,
+    "plot": files.plot,
+    "convert": files.convert,
+    "recover": files.recover,
+}
+INTERRUPTED = 130  # typer's exit code for an interrupt that a command did not handle itself
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"snnsim {version('snnsim')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
+) -> None:
+    """Simulate spiking neural networks described in YAML or Python."""
+
+
+def build() -> typer.Typer:
+    """The application with all of its commands."""
+    app = typer.Typer(
+        no_args_is_help=True, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name, command in COMMANDS.items():
+        app.command(name)(command)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default ``sys.argv[1:]``) and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    warnings.showwarning = _warn
+    try:
+        with raising():
+            build()([word for word in words if word != "--debug"], prog_name="snnsim")
+    except SystemExit as stop:
+        return _code(stop, argv is None)
+    except KeyboardInterrupt:
+        return _code(SystemExit(INTERRUPTED), argv is None)
+    except Exception as error:
+        if debug:
+            traceback.print_exception(error)
+        return _explain(error, debug)
+    return 0
+
+
+def _warn(message: Warning | str, *place: object, **more: object) -> None:
+    note(f"note: {message}")
+
+
+def _code(stop: SystemExit, alone: bool) -> int:
+    """The exit code; an interrupted process of our own ends here, for its threads may be compiling or building yet."""
+    if stop.code == INTERRUPTED:
+        note("stopped by Ctrl-C")
+        if alone:
+            sys.stdout.flush()
+            os._exit(1)
+        return 1
+    return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def _explain(error: Exception, debug: bool) -> int:
+    """Say what went wrong without a traceback; the exit code is the error's own, 1 for an unexpected one."""
+    if isinstance(error, SnnsimError):
+        note(str(error))
+        return error.exit_code
+    hint = "" if debug else "; --debug shows where"
+    note(f"internal error: {type(error).__name__}: {error}{hint}")
+    return 1

@@ -1,0 +1,114 @@
+"""``snnsim compare``: one network on several backends, and where they differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snnsim.cli.output import Config, Duration, Json, Quiet, Settings, Threads, check_duration, print_json, print_table
+from snnsim.cli.progress import Progress
+from snnsim.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from snnsim.network import Network
+    from snnsim.result import Result
+
+Names = Annotated[str, typer.Option("--backends", metavar="A,B", help="The others are compared to the first.")]
+COLUMNS = ("backend", "spikes", "first_difference", "spike_distance", "trace_error", "rtf")
+
+
+def compare(
+    config: Config,
+    backends: Names = "reference,cpu",
+    duration: Duration = None,
+    threads: Threads = None,
+    settings: Settings = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """One network on several backends.
+
+    Prints the first spike that differs from the first backend's, the spike-train distance (van Rossum, 10 ms), the
+    largest difference of a recorded state, and the speed.
+    """
+    import snnsim
+    from snnsim.lowering import make_plan
+    from snnsim.registry import choose
+
+    names = [name.strip() for name in backends.split(",") if name.strip()]
+    if len(names) < 2:
+        raise InputError(f"--backends: expected two names or more such as reference,cpu, found {backends!r}")
+    check_duration(duration)
+    network = snnsim.load(config, settings or ())
+    network.record(spikes=[name for name in network.populations if name not in network.recording.spikes])
+    plan = make_plan(network)
+    for name in names:  # all faults before the first run
+        choose(name, plan)
+    results = [_result(network, duration, name, threads, quiet) for name in names]
+    rows = [_row(results[0], result) for result in results]
+    if as_json:
+        print_json(rows)
+        return
+    cells = [["-" if row[column] is None else row[column] for column in COLUMNS] for row in rows]
+    print_table([column.replace("_", " ") for column in COLUMNS], cells)
+
+
+def _result(network: Network, duration: str | None, backend: str, threads: int | None, quiet: bool) -> Result:
+    import snnsim
+
+    with Progress(network.dt, shown=not quiet) as progress:
+        return snnsim.run(network, duration, backend=backend, threads=threads, progress=progress)
+
+
+def _row(expected: Result, found: Result) -> dict[str, Any]:
+    return {
+        "backend": found.summary["backend"],
+        "spikes": sum(map(found.count, found.populations)),
+        "first_difference": first_difference(expected, found),
+        "spike_distance": _spike_distance(expected, found),
+        "trace_error": _trace_error(expected, found),
+        "rtf": found.summary["rtf"],
+    }
+
+
+def first_difference(expected: Result, found: Result) -> str | None:
+    """The earliest spike that only one of two results has, as ``"exc[17] at 12.3 ms"``; None where all are equal."""
+    import numpy as np
+
+    earliest: list[tuple[int, int, str]] = []
+    for population in expected.populations:
+        size = expected.size(population)
+        first, second = (_keys(result, population) for result in (expected, found))
+        only_one = np.setxor1d(first, second)
+        if len(only_one):
+            earliest.append((*divmod(int(only_one[0]), size), population))
+    if not earliest:
+        return None
+    step, unit, population = min(earliest)
+    return f"{population}[{unit}] at {step * expected.dt:g} ms"
+
+
+def _keys(result: Result, population: str) -> NDArray[np.int64]:
+    """One number for each spike, in order of time, then id."""
+    steps, ids = result.steps_of(population)
+    return steps * result.size(population) + ids
+
+
+def _spike_distance(expected: Result, found: Result) -> float:
+    """Van Rossum distance over all units, tau 10 ms."""
+    from snnsim.analysis import spike_distance
+
+    each = [spike_distance(expected.spikes(name), found.spikes(name)) for name in expected.populations]
+    return float(sum(distance**2 for distance in each) ** 0.5)
+
+
+def _trace_error(expected: Result, found: Result) -> float | None:
+    """The largest difference of a recorded state, in its own unit; None where none is recorded."""
+    import numpy as np
+
+    differences = [np.abs(expected.trace(*key) - found.trace(*key)) for key in expected.traces]
+    return max((float(each.max(initial=0.0)) for each in differences), default=None)

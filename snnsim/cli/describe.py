@@ -1,0 +1,151 @@
+"""Commands that look without running: validate, info, backends, models."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snnsim.cli.output import Config, Json, Settings, note, print_json, print_table
+from snnsim.errors import InputError
+
+if TYPE_CHECKING:
+    from snnsim.equations import Model
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def validate(config: Config, settings: Settings = None, as_json: Json = False) -> None:
+    """Check a config without running it.
+
+    Prints every error of the file at once, each with its place.
+    """
+    import snnsim
+    from snnsim.lowering import make_plan
+    from snnsim.places import placed
+
+    try:
+        network = snnsim.load(config, settings or ())
+        with placed(network.marks):
+            make_plan(network)   # what is drawn or computed for each unit or synapse may be wrong, too
+    except InputError as error:
+        if not as_json:
+            raise
+        print_json({"ok": False, "problems": [asdict(problem) for problem in error.problems], "notes": []})
+        raise typer.Exit(error.exit_code) from error
+    if as_json:
+        print_json({"ok": True, "problems": [], "notes": network.notes})
+        return
+    for text in network.notes:
+        note(f"note: {text}")
+    neurons = sum(population.n for population in network.populations.values())
+    print(f"{config}: valid; {_count(neurons, 'neuron')} in {_count(len(network.populations), 'population')}, "
+          f"{_count(len(network.projections), 'projection')}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def info(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A config, a recording or a NIR file.", show_default=False)
+    ],
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """What is in a config, a recording or a NIR file.
+
+    Populations, projections, synapses; for a config also which backends can run it.
+    """
+    from snnsim.cli.contents import network_contents, recording_contents, show
+
+    if file.suffix.lower() == ".nir":
+        from snnsim.nir import contents as nir_contents
+
+        contents = nir_contents(file)
+    else:
+        contents = recording_contents(file) if _is_recording(file) else network_contents(file, settings or ())
+    print_json(contents) if as_json else show(contents)
+
+
+def _is_recording(file: Path) -> bool:
+    if not file.is_file():
+        return file.is_dir()
+    with file.open("rb") as stream:
+        return stream.read(len(HDF5_MAGIC)) == HDF5_MAGIC
+
+
+def backends(as_json: Json = False) -> None:
+    """What can run a network here, or why not."""
+    from snnsim.registry import available
+
+    found = available()
+    if as_json:
+        print_json([asdict(backend) for backend in found])
+        return
+    rows = [(b.name, "yes" if b.usable else f"no: {b.reason}", b.version, b.device) for b in found]
+    print_table(("backend", "usable", "version", "device"), rows)
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this one.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """The built-in models, or all about one.
+
+    Shows equations, parameters with units and defaults, and the source.
+    """
+    from snnsim.models import builtin, builtin_names
+
+    if name is None:
+        known = [builtin(each) for each in builtin_names()]
+        if as_json:
+            print_json([{"name": model.name, "about": model.about} for model in known])
+        else:
+            print_table(("model", "about"), [(model.name, model.about) for model in known])
+        return
+    model = builtin(name)
+    print_json(_model_contents(model)) if as_json else _show_model(model)
+
+
+def _model_contents(model: Model) -> dict[str, Any]:
+    from snnsim.units import to_text, unit_name
+
+    return {
+        "name": model.name, "about": model.about, "source": model.source, "document": model.document,
+        "parameters": {
+            name: {"default": to_text(parameter.default, parameter.dimension), "about": parameter.about}
+            for name, parameter in model.parameters.items()
+        },
+        "states": {name: unit_name(state.dimension) for name, state in model.states.items()},
+        "ports": {name: unit_name(port.dimension) for name, port in model.ports.items()},
+    }
+
+
+def _part(key: str, value: Any) -> str:
+    """A part of a model's document: several lines as they are, anything else on one line."""
+    import yaml
+
+    if isinstance(value, str):
+        lines = value.strip().splitlines()
+        return f"{key}: {value.strip()}" if len(lines) == 1 else "\n  ".join([f"{key}:", *lines])
+    return f"{key}: {yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=1000).strip()}"
+
+
+def _show_model(model: Model) -> None:
+    contents = _model_contents(model)
+    print(f"{model.name}: {model.about}")
+    if model.source:
+        print(f"source: {model.source}")
+    print()
+    for key, part in model.document.items():
+        if key not in ("about", "source", "parameters"):
+            print(_part(key, part))
+    print()
+    parameters = contents["parameters"].items()
+    print_table(("parameter", "default", "about"), [(name, p["default"], p["about"]) for name, p in parameters])
+    print()
+    print_table(("port", "unit of the weight"), [(name, unit or "1") for name, unit in contents["ports"].items()])

@@ -1,0 +1,58 @@
+"""The progress bar of long work."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+
+class Progress:
+    """Shows simulated time, real-time factor and time left; called with (steps done, steps in all).
+
+    dt: the step in ms. shown: draw at all; nothing is drawn where stderr is no terminal.
+    """
+
+    def __init__(self, dt: float, shown: bool = True) -> None:
+        self._dt = dt
+        self._bar = _bar() if shown and sys.stderr.isatty() else None
+        self._task = self._bar.add_task("", total=None, position="building", speed="", left="") if self._bar else None
+        self._first: tuple[float, int] | None = None
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, step: int, steps: int) -> None:
+        """Note that `step` of `steps` steps are done."""
+        if self._bar:
+            position = f"{step * self._dt * 1e-3:.3f} of {steps * self._dt * 1e-3:.3f} s"
+            speed = f"real-time factor {self._factor(step)}"
+            self._bar.update(self._task, completed=step, total=steps, position=position, speed=speed, left="left")
+
+    def _factor(self, step: int) -> str:
+        """Seconds of computing per second of model time since the first call, which came after the building."""
+        now = time.perf_counter()
+        self._first = self._first or (now, step)
+        began, done = self._first
+        return f"{(now - began) * 1e3 / ((step - done) * self._dt):.2f}" if step > done else "-"
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(), TextColumn("{task.fields[position]}"), TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(), TextColumn("{task.fields[left]}"),
+    )
+    return Bar(*columns, console=Console(stderr=True), transient=True)

@@ -1,0 +1,194 @@
+"""Rules that fix how many synapses there are: of each target, of each source, or in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from snnsim.connect.base import (
+    BLOCK,
+    Block,
+    Bound,
+    Ids,
+    Rule,
+    distinct_rows,
+    likely_most,
+    pass_over,
+    row_chunks,
+    row_numbers,
+    selected,
+    whole,
+)
+from snnsim.errors import InputError, Problem
+from snnsim.normal import chunks
+from snnsim.random import Indices, Stream, WordSource, to_below
+
+
+@dataclass(frozen=True)
+class FixedIndegree(Rule):
+    """Every target has `k` synapses, from sources chosen at random."""
+
+    k: int
+    name = "fixed_indegree"
+
+    def __post_init__(self) -> None:
+        whole(self.k, "k")
+
+    def check(self, bound: Bound) -> None:
+        _check_choices(bound, self.k, bound.choices, "sources")
+
+    def expected(self, bound: Bound) -> float:
+        return self.k * bound.n_target
+
+    def most(self, bound: Bound) -> float:
+        return self.k
+
+    def draw(self, bound: Bound, low: int, high: int, source: WordSource) -> Iterator[Block]:
+        for lo, hi in row_chunks(low, high, self.k):
+            target = row_numbers(lo, hi, self.k)
+            chosen = _chosen(self, bound.stream(source), (lo, hi), self.k, bound.choices)
+            yield Block(pass_over(chosen, target) if bound.skip_self else chosen, target, (lo * self.k, len(target)))
+
+
+@dataclass(frozen=True)
+class FixedOutdegree(Rule):
+    """Every source has `k` synapses, onto targets chosen at random."""
+
+    k: int
+    name = "fixed_outdegree"
+
+    def __post_init__(self) -> None:
+        whole(self.k, "k")
+
+    def check(self, bound: Bound) -> None:
+        _check_choices(bound, self.k, bound.n_target - bound.skip_self, "targets")
+
+    def expected(self, bound: Bound) -> float:
+        return self.k * bound.n_source
+
+    def most(self, bound: Bound) -> float:
+        mean = self.expected(bound) / max(1, bound.n_target)
+        return likely_most(mean, self.expected(bound) if self.multapses else bound.choices)
+
+    def draw(self, bound: Bound, low: int, high: int, source: WordSource) -> Iterator[Block]:
+        all_targets = (low, high) == (0, bound.n_target)
+        for lo, hi in row_chunks(0, bound.n_source if high > low else 0, self.k):
+            own = row_numbers(lo, hi, self.k)
+            target = _chosen(self, bound.stream(source), (lo, hi), self.k, bound.n_target - bound.skip_self)
+            target = pass_over(target, own) if bound.skip_self else target
+            block = Block(own, target, (lo * self.k, len(own)))
+            yield block if all_targets else _onto(block, low, high)
+
+
+def _onto(block: Block, low: int, high: int) -> Block:
+    """The synapses of a block onto the targets in [low, high)."""
+    inside = np.flatnonzero((block.target >= low) & (block.target < high))
+    return Block(block.source[inside], block.target[inside], selected(block.index, inside))
+
+
+class _Rows(NamedTuple):
+    """The synapses of row t are first[t] .. first[t + 1] - 1; source: all of them, where they are chosen at once."""
+
+    first: npt.NDArray[np.int64]
+    source: Ids | None
+
+
+@dataclass(frozen=True)
+class FixedTotal(Rule):
+    """`n` synapses in all, between pairs chosen at random.
+
+    With multapses the in-degrees are a multinomial draw (a count of n random targets) and the sources independent,
+    which is the same as n independent pairs, but lets each partition draw its own synapses only. Without multapses
+    all n pairs are held in memory (8 bytes each) while they are chosen.
+    """
+
+    n: int
+    name = "fixed_total"
+
+    def __post_init__(self) -> None:
+        whole(self.n, "n")
+
+    def check(self, bound: Bound) -> None:
+        pairs = bound.choices * bound.n_target
+        if self.n > (pairs if not self.multapses else self.n * pairs):
+            raise InputError(Problem("n", f"{self.n} synapses do not fit on {_counted(pairs, bound)}{_remedy(self)}"))
+
+    def expected(self, bound: Bound) -> float:
+        return self.n
+
+    def most(self, bound: Bound) -> float:
+        return likely_most(self.n / max(1, bound.n_target), self.n if self.multapses else min(self.n, bound.choices))
+
+    def prepare(self, bound: Bound, source: WordSource) -> _Rows:
+        if not self.multapses:
+            return _distinct_pairs(bound, self.n, source)
+        stream, degrees = bound.stream(source, "/targets"), np.zeros(bound.n_target, np.int64)
+        for lo, hi in chunks(0, self.n, BLOCK):
+            degrees += np.bincount(stream.below(lo, hi - lo, bound.n_target), minlength=bound.n_target)
+        return _Rows(np.concatenate(([0], np.cumsum(degrees))), None)
+
+    def draw(self, bound: Bound, low: int, high: int, source: WordSource) -> Iterator[Block]:
+        rows, stream = bound.prepared(source), bound.stream(source)
+        for lo, hi in row_chunks(low, high, self.n / max(1, bound.n_target)):
+            first, size = int(rows.first[lo]), int(rows.first[hi] - rows.first[lo])
+            target = np.repeat(np.arange(lo, hi, dtype=np.uint32), np.diff(rows.first[lo : hi + 1]))
+            chosen = stream.below(first, size, bound.choices) if rows.source is None \
+                else rows.source[first : first + size].copy()
+            yield Block(pass_over(chosen, target) if bound.skip_self else chosen, target, (first, size))
+
+
+def _distinct_pairs(bound: Bound, n: int, source: WordSource) -> _Rows:
+    """n different pairs: numbers target x choices + source, drawn again where equal; or those left out, if fewer."""
+    stream, pairs = bound.stream(source), bound.choices * bound.n_target
+    drawn = min(n, pairs - n)
+    cells = _cells(stream, bound, (0, drawn), 0)
+    cells.sort()
+    for draw in count(2, 2):
+        again = np.flatnonzero(cells[1:] == cells[:-1]) + 1
+        if not again.size:
+            break
+        cells[again] = _cells(stream, bound, again.astype(np.uint64), draw)
+        cells.sort()
+    if drawn < n:
+        keep = np.ones(pairs, bool)
+        keep[cells] = False
+        cells = np.flatnonzero(keep).astype(np.uint64)
+    row, chosen = np.divmod(cells, np.uint64(max(1, bound.choices)))
+    first = np.searchsorted(row, np.arange(bound.n_target + 1, dtype=np.uint64))
+    return _Rows(first, chosen.astype(np.uint32))
+
+
+def _cells(stream: Stream, bound: Bound, index: tuple[int, int] | Indices, draw: int) -> Indices:
+    cell = to_below(stream.take(index, draw), bound.n_target).astype(np.uint64)
+    cell *= np.uint64(bound.choices)
+    cell += to_below(stream.take(index, draw + 1), bound.choices)
+    return cell
+
+
+def _chosen(rule: FixedIndegree | FixedOutdegree, stream: Stream, rows: tuple[int, int], k: int, n: int) -> Ids:
+    """k numbers below n for each row, flat: with repetition, or distinct where multapses are off."""
+    if not rule.multapses:
+        return distinct_rows(stream, rows, k, n).reshape(-1)
+    return stream.below(rows[0] * k, (rows[1] - rows[0]) * k, n)
+
+
+def _check_choices(bound: Bound, k: int, choices: int, what: str) -> None:
+    if k <= choices or (bound.rule.multapses and (choices or not k)):
+        return
+    others = " other" if bound.skip_self else ""
+    kind = "distinct " if choices else ""
+    raise InputError(Problem("k", f"each unit needs {k} {kind}{what}, but there are {choices}{others}"
+                                  f"{_remedy(bound.rule) if choices else ''}"))
+
+
+def _counted(pairs: int, bound: Bound) -> str:
+    return f"the {pairs} pairs" if pairs else f"{bound.n_source} sources and {bound.n_target} targets"
+
+
+def _remedy(rule: Rule) -> str:
+    return "" if rule.multapses else " (multapses are switched off)"

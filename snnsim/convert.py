@@ -1,0 +1,221 @@
+"""Recordings and networks in other formats.
+
+| from | to |
+|---|---|
+| ``.yaml`` | ``.yaml``: the canonical form |
+| HDF5 (ours, or SONATA spikes), a folder | ``.h5``, ``folder/``, ``.csv``, ``.npz``, ``.txt``, ``.yaml`` |
+| ``.csv``, ``.npz`` as written here | the same |
+| ``.nir`` | ``.yaml``, with the arrays in an npz file beside it |
+| ``.yaml`` | ``.nir`` |
+
+``.txt`` is for Neo's AsciiSpikeTrainIO; ``.yaml`` is the network that the recording holds.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnsim.errors import InputError, Problem, UnavailableError
+from snnsim.recording.layout import FILE_SUFFIXES, RecordingPlan, is_folder
+from snnsim.recording.memory import MemoryStore
+from snnsim import result as results
+from snnsim.result import Result
+
+if TYPE_CHECKING:
+    from neo import Block
+
+YAML = (".yaml", ".yml")
+
+
+def convert(
+    source: str | Path, target: str | Path, compress: bool = False, overwrite: bool = False, **nir: Any
+) -> Path:
+    """Convert `source` into `target`; the formats are told by the names (see the module's table).
+
+    compress: gzip + shuffle where `target` is HDF5. A ``target`` ending in ``/`` is a folder. nir: `dt`, `reading` and
+    `reset` of ``snnsim.nir.read``, where the source is NIR. Raises ``InputError`` for formats that are not known, a
+    missing source, or a target that exists (unless `overwrite`).
+    """
+    source, path = Path(source), Path(target)
+    choices = {key: value for key, value in nir.items() if value is not None}
+    if choices and not _is_nir(source):
+        raise InputError(Problem(str(source), f"{', '.join(choices)}: for a source in NIR only (.nir)"))
+    if compress and path.suffix.lower() not in FILE_SUFFIXES:
+        raise InputError(Problem(str(path), "compress is for HDF5 files (.h5)"))
+    if _is_nir(source) or _is_nir(path):
+        _nir(source, path, overwrite, choices)
+        return path
+    if source.suffix.lower() in YAML:
+        _write_text(path, _canonical(source, path), overwrite)
+        return path
+    result = read(source)
+    suffix = path.suffix.lower()
+    if suffix in FILE_SUFFIXES or (not suffix and is_folder(target)):
+        result.save(target, overwrite, compress)
+        return path
+    if suffix not in _WRITERS:
+        raise InputError(Problem(str(path), f"expected a name ending in {', '.join(['.h5', *_WRITERS])} or /"))
+    _check_target(path, overwrite)
+    _WRITERS[suffix](result, path)
+    return path
+
+
+def read(path: str | Path) -> Result:
+    """A recording from HDF5, a folder, or what `convert` wrote as ``.csv`` or ``.npz``."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(Problem(str(path), "no such file"))
+    if path.suffix.lower() in _READERS:
+        return _in_memory(dict(_READERS[path.suffix.lower()](path)))
+    return results.open(path)
+
+
+def to_neo(result: Result) -> Block:
+    """The recording as a Neo block: a segment per population with a spike train per recorded unit, lazily made.
+
+    Raises ``UnavailableError`` where Neo is not installed.
+    """
+    try:
+        import neo
+        from neo.core.spiketrainlist import SpikeTrainList
+    except ImportError as error:
+        raise UnavailableError("Neo is not installed: pip install neo") from error
+    block = neo.Block(name="snnsim", network=result.network_yaml)
+    for name in result.populations:
+        segment = neo.Segment(name=name)
+        times, ids = result.spikes(name)
+        segment.spiketrains = SpikeTrainList.from_spike_time_array(
+            times, ids, all_channel_ids=result.units(name), units="ms", t_start=0.0, t_stop=max(result.duration, 1e-9)
+        )
+        block.segments.append(segment)
+    return block
+
+
+def _is_nir(path: Path) -> bool:
+    return path.suffix.lower() == ".nir"
+
+
+def _nir(source: Path, target: Path, overwrite: bool, choices: dict[str, Any]) -> None:
+    from snnsim.nir.converting import nir_to_yaml, yaml_to_nir
+
+    if _is_nir(source) and target.suffix.lower() in YAML:
+        nir_to_yaml(source, target, overwrite, choices)
+    elif _is_nir(target) and source.suffix.lower() in YAML:
+        yaml_to_nir(source, target, overwrite)
+    else:
+        raise InputError(Problem(str(target), f"NIR is converted from and to YAML only, found {source.name}"))
+
+
+def _canonical(source: Path, target: Path) -> str:
+    if target.suffix.lower() not in YAML:
+        raise InputError(Problem(str(target), "a network in YAML can be converted to .yaml and .nir only"))
+    from snnsim.config import load
+
+    return load(source).to_yaml()
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    if not path.parent.is_dir():
+        raise InputError(Problem(str(path), f"the folder {path.parent} does not exist"))
+    if path.exists() and not overwrite:
+        raise InputError(Problem(str(path), "exists already; choose another name, or overwrite=True to replace it"))
+
+
+def _write_text(path: Path, text: str, overwrite: bool) -> None:
+    _check_target(path, overwrite)
+    path.write_text(text, encoding="utf-8")
+
+
+def _to_yaml(result: Result, path: Path) -> None:
+    if not result.network_yaml:
+        raise InputError(Problem(str(result.path), "holds no network"))
+    path.write_text(result.network_yaml, encoding="utf-8")
+
+
+def _to_csv(result: Result, path: Path) -> None:
+    """One line per spike; the times are written so that reading gives the same float64."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["population", "node_id", "time_ms"])
+        for name in result.populations:
+            for times, ids in result.blocks(name):
+                writer.writerows(zip([name] * len(ids), ids.tolist(), times.tolist(), strict=True))
+
+
+def _to_npz(result: Result, path: Path) -> None:
+    """Arrays ``<population>/times``, ``/ids``, ``/n``; ``<population>/<variable>/data``, ``/times``, ``/units``."""
+    arrays: dict[str, NDArray[Any]] = {"dt_ms": np.array(result.dt), "steps": np.array(result.steps)}
+    for name in result.populations:
+        times, ids = result.spikes(name)
+        arrays |= {f"{name}/times": times, f"{name}/ids": ids, f"{name}/n": np.array(result.size(name))}
+    for population, variable in result.traces:
+        trace, key = result.trace(population, variable), f"{population}/{variable}"
+        arrays |= {f"{key}/data": trace.data, f"{key}/times": trace.times, f"{key}/units": trace.units}
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def _to_neo_text(result: Result, path: Path) -> None:
+    """A line of times in ms per unit that spiked, population after population.
+
+    For ``neo.io.AsciiSpikeTrainIO``, which fails at an empty line: silent units are left out.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        for name in result.populations:
+            times, ids = result.spikes(name)
+            order = np.lexsort((times, ids))
+            borders = np.flatnonzero(np.diff(ids[order])) + 1
+            for train in np.split(times[order], borders) if len(ids) else []:
+                file.write("\t".join(map(repr, train.tolist())) + "\n")
+
+
+def _from_csv(path: Path) -> Iterator[tuple[str, tuple[Any, Any, int | None]]]:
+    spikes: dict[str, tuple[list[float], list[int]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        if next(lines, []) != ["population", "node_id", "time_ms"]:
+            raise InputError(Problem(str(path), "expected the columns population, node_id, time_ms"))
+        for row in lines:
+            try:
+                name, unit, time = row
+                times, ids = spikes.setdefault(name, ([], []))
+                ids.append(int(unit))
+                times.append(float(time))
+            except ValueError as error:
+                found = ",".join(row)
+                raise InputError(
+                    Problem("", f"expected population,node_id,time_ms, found {found}", str(path), lines.line_num)
+                ) from error
+    yield from ((name, (times, ids, None)) for name, (times, ids) in spikes.items())
+
+
+def _from_npz(path: Path) -> Iterator[tuple[str, tuple[Any, Any, int | None]]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = [name.removesuffix("/ids") for name in file.files if name.endswith("/ids")]
+            found = [(name, (file[f"{name}/times"], file[f"{name}/ids"], int(file[f"{name}/n"]))) for name in names]
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError(Problem(str(path), "expected arrays <population>/times, /ids and /n")) from error
+    yield from found
+
+
+def _in_memory(trains: dict[str, tuple[Any, Any, int | None]]) -> Result:
+    sizes = {name: n if n is not None else max(ids, default=-1) + 1 for name, (_, ids, n) in trains.items()}
+    store = MemoryStore(RecordingPlan(dt=float("nan"), populations=sizes))
+    for name, (times, ids, _) in trains.items():
+        times, ids = np.asarray(times, dtype=np.float64), np.asarray(ids, dtype=np.int64)
+        order = np.lexsort((ids, times))
+        store.spikes(name, times[order], ids[order])
+    store.finish({})
+    return Result([store])
+
+
+_WRITERS: dict[str, Callable[[Result, Path], None]] = {
+    ".csv": _to_csv, ".npz": _to_npz, ".txt": _to_neo_text, ".yaml": _to_yaml, ".yml": _to_yaml
+}
+_READERS: dict[str, Callable[[Path], Iterator[Any]]] = {".csv": _from_csv, ".npz": _from_npz}

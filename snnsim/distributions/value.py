@@ -1,0 +1,138 @@
+"""What every value has in common, and values that are not random. All numbers are in the coherent system."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snnsim.errors import InputError
+from snnsim.random import Floats, Index, Stream
+from snnsim.units import DIMENSIONLESS, Dimension, to_text
+
+if TYPE_CHECKING:
+    from snnsim.connect.base import Block
+
+
+def length(index: Index) -> int:
+    """How many numbers an index asks for."""
+    return index[1] if isinstance(index, tuple) else len(index)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number for every index; low and high bound all of them, and constant is the one number if there is but one."""
+
+    dimension: Dimension
+
+    @property
+    def constant(self) -> float | None:
+        return None
+
+    @property
+    def size(self) -> int | None:
+        """How many numbers there are; None where there is one for every index."""
+        return None
+
+    @property
+    def low(self) -> float:
+        raise NotImplementedError
+
+    @property
+    def high(self) -> float:
+        raise NotImplementedError
+
+    def given(self, values: Mapping[str, Any], n: int) -> Value:
+        """The value for `n` units whose parameters are `values` (numbers, or arrays [n]); for expressions."""
+        return self
+
+    def draw(self, stream: Stream, index: Index) -> Floats:
+        """float64 numbers of a range (start, count) or of an array of indices; they depend on stream and index only."""
+        raise NotImplementedError
+
+    def draw_for(self, stream: Stream, block: Block) -> Floats:
+        """float64, one for each synapse of a block: by their numbers, unless an expression reads more of them."""
+        return self.draw(stream, block.index)
+
+    def sample(self, stream: Stream, most: int) -> Floats:
+        """Some of the numbers, `most` at most, that tell what an ordinary one is."""
+        return self.draw(stream, (0, most if self.size is None else min(most, self.size)))
+
+    def to_spec(self) -> Any:
+        """The canonical form that ``value_from_spec`` reads."""
+        raise NotImplementedError
+
+    def check_size(self, n: int, what: str) -> None:
+        """``InputError`` unless there is a number for each of `n` things (`what`: "units", "synapses")."""
+        if self.size is not None and self.size != n:
+            raise InputError(f"expected {n} values, one for each of the {what}, found {self.size}")
+
+    def _text(self, value: float) -> Any:
+        return float(value) if self.dimension == DIMENSIONLESS else to_text(value, self.dimension)
+
+
+@dataclass(frozen=True)
+class Constant(Value):
+    """The same number everywhere."""
+
+    value: float
+
+    @property
+    def constant(self) -> float:
+        return self.value
+
+    @property
+    def low(self) -> float:
+        return self.value
+
+    @property
+    def high(self) -> float:
+        return self.value
+
+    def draw(self, stream: Stream, index: Index) -> Floats:
+        return np.full(length(index), self.value)
+
+    def to_spec(self) -> Any:
+        return self._text(self.value)
+
+
+@dataclass(frozen=True, eq=False)
+class Array(Value):
+    """One given number for each index.
+
+    values: float64 [size]; spec: where they come from, or None where they were given as such.
+    """
+
+    values: Floats
+    spec: dict[str, Any] | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.values)
+
+    @property
+    def low(self) -> float:
+        return float(self.values.min(initial=math.inf))
+
+    @property
+    def high(self) -> float:
+        return float(self.values.max(initial=-math.inf))
+
+    def draw(self, stream: Stream, index: Index) -> Floats:
+        last = index[0] + index[1] - 1 if isinstance(index, tuple) else int(index.max(initial=0))
+        if last >= self.size and length(index):
+            raise InputError(f"value number {last} was asked for, but there are {self.size}")
+        return self.values[index[0] : last + 1] if isinstance(index, tuple) else self.values[index]
+
+    def to_spec(self) -> Any:
+        return dict(self.spec) if self.spec else [self._text(v) for v in self.values]
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Array) and self.dimension == other.dimension
+        return same and np.array_equal(self.values, other.values)  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((self.dimension, self.values.tobytes()))

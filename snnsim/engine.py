@@ -1,0 +1,91 @@
+"""What a backend offers: whether it can run a plan here, and the plan's running form, the engine.
+
+``snnsim.program`` drives the engine and records what comes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from snnsim.errors import Problem
+from snnsim.plan import Plan
+
+
+@dataclass
+class Chunk:
+    """What happened in some steps.
+
+    steps: how many were done. step, unit: spikes sorted by (step, unit), units counted over the whole network.
+    traces: one array [rows, units] per request of the plan; a row for each recorded step of the chunk.
+    """
+
+    steps: int
+    step: np.ndarray
+    unit: np.ndarray
+    traces: list[np.ndarray]
+
+
+class Engine(Protocol):
+    """A network that can run. Steps are counted from 1; `done` of them are done."""
+
+    done: int
+    threads: int
+
+    @property
+    def synapses(self) -> int:
+        """How many were built, over all processes."""
+
+    def advance(self, steps: int) -> Chunk:
+        """Run at most `steps` further steps (at least one)."""
+
+    def get(self, population: int, state: str) -> np.ndarray:
+        """A copy of a state, [n]."""
+
+    def set(self, population: int, state: str, values: np.ndarray) -> None:
+        """Overwrite a state, [n]."""
+
+    def history(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes (step, unit) of the last ``plan.max_delay`` steps: all that is still under way."""
+
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Go on after step `done` with these spikes under way; the states are set by ``set``."""
+
+    def memory(self) -> dict[str, int]:
+        """Bytes by purpose."""
+
+    def facts(self) -> dict[str, Any]:
+        """What to say about this engine in summaries: threads, compile seconds, strategies chosen."""
+
+
+class Backend(Protocol):
+    """What turns a plan into an engine. Registered as an entry point of the group ``snnsim.backends``.
+
+    rank: ``auto`` takes the usable backend of highest rank.
+    """
+
+    name: str
+    about: str
+    rank: int
+
+    def lacks(self) -> str | None:
+        """Why it cannot be used on this machine and what to do about it; None where it can."""
+
+    def device(self) -> str:
+        """What it runs on here, with versions."""
+
+    def refuses(self, plan: Plan) -> list[Problem]:
+        """What of this network it cannot run, each with its place."""
+
+    def memory(self, plan: Plan, threads: int | None = None) -> int:
+        """Bytes that the engine of a plan takes while it is built and run, an upper estimate made without it."""
+
+    def compile(self, plan: Plan, threads: int | None = None) -> Engine:
+        """The running form of a plan."""
+
+
+def rows_between(done: int, steps: int, every: int) -> int:
+    """How many of the steps done+1 .. done+steps are recorded every `every` steps."""
+    return (done + steps) // every - done // every

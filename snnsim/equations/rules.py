@@ -1,0 +1,101 @@
+"""A model taken apart: what its document says, as trees. ``read`` makes it, ``step`` turns it into a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from snnsim.equations.expr import Expr, state
+from snnsim.errors import InputError
+from snnsim.units import Dimension, to_text
+
+# The words that `integrate:` takes.
+METHODS = ("exact", "euler", "exponential_euler", "rk4")
+# What the value of a parameter `must_be`, and how a message says it.
+SIGNS = {"positive": "a value above 0", "not negative": "at least 0"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter with its default in the coherent system. must_be: a word of ``SIGNS``, or nothing."""
+
+    default: float
+    dimension: Dimension
+    about: str = ""
+    must_be: str = ""
+
+    def check(self, value: float | npt.NDArray[np.float64]) -> None:
+        """``InputError`` where a value (or one of an array [units]) has the wrong sign."""
+        least = np.min(value, initial=np.inf)
+        if self.must_be and (least < 0 or (least == 0 and self.must_be == "positive")):
+            where = f" for unit {int(np.argmin(value))}" if np.ndim(value) else ""
+            raise InputError(f"expected {SIGNS[self.must_be]}, found {to_text(float(least), self.dimension)}{where}")
+
+
+@dataclass(frozen=True)
+class Port:
+    """Where spikes arrive. dimension: of the weight; negative: weights must be <= 0, since they are subtracted."""
+
+    dimension: Dimension
+    negative: bool = False
+
+
+@dataclass(frozen=True)
+class Jump:
+    """``state += factor * arrivals of port``; the factor sees the values after integration."""
+
+    port: str
+    state: str
+    factor: Expr
+
+
+@dataclass(frozen=True)
+class Refractory:
+    """For how many steps (a whole number, hoistable), and the states that keep their value meanwhile."""
+
+    steps: Expr
+    held: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """How the differential equations are advanced."""
+
+    name: str = "exact"
+    substeps: int = 1
+    spike_test: bool = False
+
+
+@dataclass
+class Rules:
+    """One model. Trees hold `state(x)` for the current value and `before(x)`, `following(x)` for the other two.
+
+    relative: states that are stored as the difference from an expression of parameters.
+    """
+
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    states: dict[str, Dimension] = field(default_factory=dict)
+    drives: dict[str, Dimension] = field(default_factory=dict)
+    ports: dict[str, Port] = field(default_factory=dict)
+    derivatives: dict[str, Expr] = field(default_factory=dict)
+    maps: dict[str, Expr] = field(default_factory=dict)
+    jumps: list[Jump] = field(default_factory=list)
+    spike: Expr | None = None
+    reset: dict[str, Expr] = field(default_factory=dict)
+    refractory: Refractory | None = None
+    method: Method = Method()
+    outputs: dict[str, tuple[Expr, Dimension]] = field(default_factory=dict)
+    initial: dict[str, Expr] = field(default_factory=dict)
+    relative: dict[str, Expr] = field(default_factory=dict)
+
+
+def before(name: str) -> Expr:
+    """The value of a state before the step, where a rule sees later ones."""
+    return state(f"previous {name}")
+
+
+def following(name: str) -> Expr:
+    """The new value of a map, on the lines after it."""
+    return state(f"next {name}")

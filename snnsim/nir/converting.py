@@ -1,0 +1,40 @@
+"""``snnsim convert`` between NIR and YAML."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from snnsim.errors import InputError, Problem
+
+
+def nir_to_yaml(source: Path, target: Path, overwrite: bool, choices: dict[str, Any]) -> None:
+    """Write the network of a NIR file as YAML, and its arrays beside it, in an npz file of the same name.
+
+    choices: those of ``snnsim.nir.read``. What a user should know comes as warnings.
+    """
+    from snnsim.nir import read
+
+    arrays = target.with_suffix(".npz")
+    for path in (target, arrays):
+        if path.exists() and not overwrite:
+            raise InputError(Problem(str(path), "exists already; choose another name, or overwrite=True to replace it"))
+    if not target.parent.is_dir():
+        raise InputError(Problem(str(target), f"the folder {target.parent} does not exist"))
+    net = read(source, arrays=arrays, **choices)
+    target.write_text(net.to_yaml(), encoding="utf-8")
+    _say(net.notes)
+
+
+def yaml_to_nir(source: Path, target: Path, overwrite: bool) -> None:
+    """Write the network of a YAML file as NIR."""
+    from snnsim.config import load
+    from snnsim.nir import write
+
+    _say(write(load(source), target, overwrite))
+
+
+def _say(notes: list[str]) -> None:
+    for note in notes:
+        warnings.warn(note, stacklevel=4)

@@ -1,0 +1,194 @@
+"""A network made concrete: what every backend starts from.
+
+``make_plan`` turns a ``Network`` into populations with lowered update programs and bound parameters, ports with their
+weight quantum, and projections that can draw their synapses. Nothing here is specific to a backend, and nothing is
+built yet: synapses are drawn when a backend asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from snnsim.connect import Block, Bound
+from snnsim.distributions import Value
+from snnsim.ir import Program
+from snnsim.random import Stream, WordSource, numpy_words
+
+
+@dataclass(frozen=True)
+class Port:
+    """A receiving port: weights are whole multiples of `quantum` (a power of two).
+
+    bound: no sum of arrivals in one step exceeds it, in quanta; stored: bits that hold one weight.
+    """
+
+    name: str
+    quantum: float
+    bound: int
+    stored: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Arrivals known beforehand, sorted by step: `weight` quanta to `port` of `unit` in `step`."""
+
+    port: str
+    step: np.ndarray
+    unit: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A continuous input: from step ``steps[k]`` on it has ``values[k]``, [rows, 1] or [rows, n]; 0 before."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+@dataclass
+class Population:
+    """N units, the program they run, and what its leaves are bound to.
+
+    offsets: state -> what its stored number lies below its value, a float or an array [n]; `initial` is as stored.
+    onsets: label of a Poisson stream -> steps at the beginning in which nothing of it has arrived yet.
+    """
+
+    name: str
+    n: int
+    first: int
+    program: Program
+    params: dict[str, Any]
+    initial: dict[str, Any]
+    ports: dict[str, Port]
+    drives: dict[str, Drive]
+    schedules: list[Schedule]
+    level: int = 0
+    units: dict[str, str] = field(default_factory=dict)
+    offsets: dict[str, Any] = field(default_factory=dict)
+    onsets: dict[str, int] = field(default_factory=dict)
+
+    def value(self, state: str, stored: np.ndarray, units: Any = slice(None)) -> np.ndarray:
+        """The values of `units` [..., n] from stored numbers; float64 where there is an offset."""
+        return stored if state not in self.offsets else stored.astype(np.float64) + self._offset(state, units)
+
+    def stored(self, state: str, values: np.ndarray) -> np.ndarray:
+        """The numbers [n] that stand for `values`."""
+        return values if state not in self.offsets else values - self._offset(state, slice(None))
+
+    def _offset(self, state: str, units: Any) -> Any:
+        offset = self.offsets[state]
+        return offset[units] if np.ndim(offset) else offset
+
+
+class Synapses(NamedTuple):
+    """A block of synapses; port, weight (quanta) and delay (steps) are scalars where all synapses share them."""
+
+    source: np.ndarray
+    target: np.ndarray
+    port: Any
+    weight: Any
+    delay: Any
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Draws its synapses on request; the same ones for every partition and backend."""
+
+    label: str
+    source: int
+    target: int
+    bound: Bound
+    weight: Value
+    delay: Value
+    ports: tuple[str, str]
+    quanta: tuple[float, float]
+    delays: tuple[int, int]
+    seed: int
+    dt: float
+
+    @property
+    def constant_weight(self) -> bool:
+        return self.weight.constant is not None
+
+    def blocks(self, low: int, high: int, words: WordSource = numpy_words) -> Iterator[Synapses]:
+        """All synapses onto targets in [low, high), a block at a time; `words` is a faster source of random words."""
+        weights, delays = (Stream(self.seed, f"{self.label}/{kind}", words) for kind in ("weight", "delay"))
+        for block in self.bound.blocks(low, high, words):
+            weight = self._draw(self.weight, weights, block)
+            port, quanta = self._quantise(weight)
+            yield Synapses(block.source, block.target, port, quanta, self._steps(delays, block))
+
+    @staticmethod
+    def _draw(value: Value, stream: Stream, block: Block) -> Any:
+        return value.constant if value.constant is not None else value.draw_for(stream, block)
+
+    def _quantise(self, weight: Any) -> tuple[Any, Any]:
+        """Port (0: the first, 1: the second) by the sign of the weight, and the weight in its quanta."""
+        if self.ports[0] == self.ports[1]:
+            return 0, self._rounded(weight, self.quanta[0])
+        if isinstance(weight, float):
+            port = int(weight < 0)
+            return port, self._rounded(weight, self.quanta[port])
+        port = (weight < 0).astype(np.uint8)
+        return port, self._rounded(weight, np.where(port, self.quanta[1], self.quanta[0]))
+
+    @staticmethod
+    def _rounded(weight: Any, quantum: Any) -> Any:
+        rounded = np.rint(weight / quantum)
+        return int(rounded) if isinstance(weight, float) else rounded.astype(np.int64)
+
+    def _steps(self, stream: Stream, block: Block) -> Any:
+        return delay_steps(self._draw(self.delay, stream, block), self.dt)
+
+
+def delay_steps(delay: Any, dt: float) -> Any:
+    """Delay in steps: rounded to the nearest, at least 1; only an exact 0 stays 0."""
+    steps = np.maximum(np.floor(np.asarray(delay) / dt + 0.5), 1).astype(np.int64)
+    steps = np.where(np.asarray(delay) == 0, 0, steps)
+    return int(steps) if np.ndim(steps) == 0 else steps
+
+
+@dataclass(frozen=True)
+class TraceRequest:
+    """Record `variable` of `units` of population number `population` every `every` steps."""
+
+    population: int
+    variable: str
+    units: np.ndarray
+    every: int
+
+
+@dataclass
+class Plan:
+    """A whole network, ready for a backend.
+
+    dtype: float32 or float64. max_delay, min_delay: steps over all projections (min over those with delay >= 1).
+    """
+
+    name: str
+    dt: float
+    seed: int
+    dtype: Any
+    populations: list[Population]
+    projections: list[Projection]
+    traces: list[TraceRequest]
+    recorded: dict[int, np.ndarray | None]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def neurons(self) -> int:
+        return sum(p.n for p in self.populations)
+
+    @property
+    def max_delay(self) -> int:
+        return max((p.delays[1] for p in self.projections), default=1)
+
+    @property
+    def min_delay(self) -> int:
+        """The smallest delay that is not zero; 1 where anything acts without delay."""
+        return max(1, min((p.delays[0] for p in self.projections), default=1 << 30))

@@ -1,0 +1,247 @@
+"""A compiled network: run it in pieces, look at its state, change it, save it and go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnsim.checkpoint import save_state
+from snnsim.engine import Backend, Chunk, Engine
+from snnsim.errors import InputError, NumericalError, Problem, Problems, unknown
+from snnsim.ir import Type
+from snnsim.network import Network
+from snnsim.plan import Plan
+from snnsim.recording import Recorder, RecordingPlan, TracePlan
+from snnsim.saved import Checkpoint, read_checkpoint
+from snnsim.size import refuse_plan
+from snnsim.timing import read_steps
+from snnsim.units import TIME, expect, to_text
+
+_FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_S, _TRACE_BYTES = 50, 5000, 0.2, 64 << 20
+
+Progress = Callable[[int, int], None]
+
+
+class View:
+    """The states of one population: ``program["exc"]["v"]`` is a copy [n], assignment sets them."""
+
+    def __init__(self, program: Program, number: int) -> None:
+        self._engine, self._number, self._population = program.engine, number, program.plan.populations[number]
+        self._states = program.net.populations[self._population.name].model.states
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._population.program.states)
+
+    def __getitem__(self, state: str) -> np.ndarray:
+        return self._population.value(state, self._engine.get(self._number, self._known(state)))
+
+    def __setitem__(self, state: str, values: Any) -> None:
+        array = self._numbers(self._known(state), values)
+        self._engine.set(self._number, state, self._population.stored(state, array))
+
+    def _numbers(self, state: str, values: Any) -> np.ndarray:
+        """`values` for every unit: a number or a quantity for all of them, or an array [n]."""
+        if isinstance(values, str):
+            values = expect(values, self._states[state].dimension)
+        try:
+            return np.broadcast_to(np.asarray(values, dtype=np.float64), (self._population.n,))
+        except (ValueError, TypeError) as error:
+            shape = np.shape(values)
+            found = f"an array of shape {shape}" if shape else repr(values)
+            text = f"expected a number, a quantity or an array of {self._population.n} numbers, found {found}"
+            raise InputError(Problem(f"{self._population.name}.{state}", text)) from error
+
+    def _known(self, state: str) -> str:
+        if state not in self._population.program.states:
+            raise InputError(unknown("state", state, self._population.program.states))
+        return state
+
+
+class Program:
+    """A network compiled for one backend.
+
+    done: steps done so far; time: the same in ms. counts: spikes of each population so far. run_s: seconds spent on the
+    `ran` steps that this process has done, recording included.
+    """
+
+    def __init__(self, net: Network, plan: Plan, backend: Backend, threads: int | None = None) -> None:
+        refuse_plan(plan, backend.memory(plan, threads))
+        began = time.perf_counter()
+        self.net, self.plan, self.backend = net, plan, backend
+        self.engine: Engine = backend.compile(plan, threads)
+        self.compile_s = float(self.engine.facts().get("compile_s", 0.0))
+        self.build_s = time.perf_counter() - began - self.compile_s
+        self.run_s, self.ran = 0.0, 0
+        self.counts = np.zeros(len(plan.populations), np.int64)
+        self._edges = np.array([p.first for p in plan.populations] + [plan.neurons])
+        self._numbers = {p.name: k for k, p in enumerate(plan.populations)}
+        self._chunk = _FIRST_CHUNK
+
+    @property
+    def done(self) -> int:
+        """Steps done."""
+        return self.engine.done
+
+    @property
+    def time(self) -> float:
+        """Simulated time in ms."""
+        return self.done * self.plan.dt
+
+    def __getitem__(self, population: str) -> View:
+        if population not in self._numbers:
+            raise InputError(unknown("population", population, self._numbers))
+        return View(self, self._numbers[population])
+
+    def weights(self, projection: int | str) -> dict[str, np.ndarray]:
+        """Synapses of a projection (its number or label): source, target, weight (in the port's unit), delay (ms)."""
+        known: dict[int | str, int] = {}
+        for k, each in enumerate(self.plan.projections):
+            known |= {k: k, each.label: k}
+        if projection not in known:
+            raise InputError(unknown("projection", str(projection), map(str, known)))
+        it = self.plan.projections[known[projection]]
+        drawn = it.blocks(0, self.plan.populations[it.target].n)
+        blocks = [[np.broadcast_to(x, b.source.shape) for x in b] for b in drawn]
+        columns = [np.concatenate(c) if blocks else np.zeros(0) for c in zip(*blocks, strict=True)] or [np.zeros(0)] * 5
+        quanta = np.array(it.quanta)[columns[2].astype(int)]
+        return {"source": columns[0], "target": columns[1], "weight": columns[3] * quanta,
+                "delay": columns[4] * self.plan.dt}
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, duration: Any, recorder: Recorder | None = None, progress: Progress | None = None,
+            stop: Callable[[], bool] | None = None) -> None:
+        """Run for `duration` (text such as "100 ms"); `stop` is asked between chunks.
+
+        Raises ``NumericalError`` where a state becomes NaN or infinite; all before that step is recorded.
+        """
+        problems, steps = Problems(), 0
+        with problems.at("duration"):
+            steps = read_steps(duration, self.plan.dt, [], "duration")
+        problems.check()
+        self.run_steps(steps, recorder, progress, stop)
+
+    def run_steps(self, steps: int, recorder: Recorder | None = None, progress: Progress | None = None,
+                  stop: Callable[[], bool] | None = None) -> None:
+        """As ``run``, counted in steps."""
+        last, written = self.done + steps, time.perf_counter()
+        while self.done < last and not (stop and stop()):
+            began = time.perf_counter()
+            chunk = self._advance(min(self._chunk, self._widest(), last - self.done), recorder)
+            self._adapt(chunk.steps, time.perf_counter() - began)
+            self._record(chunk, recorder)
+            if recorder is not None and (time.perf_counter() - written > 1.0 or self.done == last):
+                recorder.commit(self.done)
+                written = time.perf_counter()
+            self.run_s += time.perf_counter() - began
+            self.ran += chunk.steps
+            if progress is not None:
+                progress(self.done, last)
+        if recorder is not None:
+            recorder.commit(self.done)
+
+    def _adapt(self, steps: int, took: float) -> None:
+        """Chunks long enough that Python costs little, short enough that Ctrl-C and progress are prompt."""
+        if steps == self._chunk or took > _CHUNK_S:
+            ideal = int(steps * _CHUNK_S / max(took, 1e-6))
+            self._chunk = max(1, min(_LONGEST_CHUNK, 4 * self._chunk, ideal))
+
+    def _widest(self) -> int:
+        """Steps whose traces fit into a modest buffer."""
+        per_step = sum(t.units.size * np.dtype(self.plan.dtype).itemsize / t.every for t in self.plan.traces)
+        return max(1, int(_TRACE_BYTES / per_step)) if per_step else _LONGEST_CHUNK
+
+    def _advance(self, steps: int, recorder: Recorder | None) -> Chunk:
+        before = (self.done, self._states(), self.engine.history())
+        chunk = self.engine.advance(steps)
+        if (fault := self._fault()) is not None:
+            self._explain(before, self.done, fault, recorder)
+        return chunk
+
+    def _states(self) -> list[tuple[int, str, np.ndarray]]:
+        return [(k, s, self.engine.get(k, s)) for k, p in enumerate(self.plan.populations) for s in p.program.states]
+
+    def _fault(self) -> tuple[int, str, int] | None:
+        """Population, state and unit of the first number that is none."""
+        for k, population in enumerate(self.plan.populations):
+            for state, kind in population.program.states.items():
+                if kind is Type.REAL and not np.isfinite(values := self.engine.get(k, state)).all():
+                    return k, state, int(np.flatnonzero(~np.isfinite(values))[0])
+        return None
+
+    def _explain(self, before: Any, until: int, fault: tuple[int, str, int], recorder: Recorder | None) -> None:
+        """Go back to the beginning of the chunk and step to where the fault first shows; record the steps before it."""
+        self._restore(*before)
+        while self.done < until:
+            chunk = self.engine.advance(1)
+            if (first := self._fault()) is not None:
+                fault = first
+                break
+            self._record(chunk, recorder)
+        if recorder is not None:
+            recorder.commit(self.done - 1)
+        k, state, unit = fault
+        value = self.engine.get(k, state)[unit]
+        place = f"population {self.plan.populations[k].name}, unit {unit}, {state}"
+        raise NumericalError(f"{place} became {value} in step {self.done} (t = {to_text(round(self.time, 9), TIME)}); "
+                             "a smaller dt or another `integrate:` may help")
+
+    def _restore(self, done: int, states: list[tuple[int, str, np.ndarray]], history: tuple[Any, Any]) -> None:
+        for k, state, values in states:
+            self.engine.set(k, state, values)
+        self.engine.load(done, *history)
+
+    def _record(self, chunk: Chunk, recorder: Recorder | None) -> None:
+        number = np.searchsorted(self._edges, chunk.unit, side="right") - 1
+        self.counts += np.bincount(number, minlength=len(self.counts))
+        if recorder is None:
+            return
+        for k in self.plan.recorded:
+            mine = number == k
+            population = self.plan.populations[k]
+            recorder.write_spikes(population.name, chunk.step[mine], chunk.unit[mine] - population.first)
+        for index, (rows, trace) in enumerate(zip(chunk.traces, self.plan.traces, strict=True)):
+            if len(rows):
+                values = self.plan.populations[trace.population].value(trace.variable, rows, trace.units)
+                recorder.write_trace(index, values.astype(rows.dtype, copy=False))
+
+    # --- saving ----------------------------------------------------------------------------------------------------
+
+    def recording_plan(self, provenance: dict[str, Any]) -> RecordingPlan:
+        """What the network asks to record, for a ``Recorder``."""
+        traces = [self._trace_plan(t) for t in self.plan.traces]
+        names = {k: self.plan.populations[k] for k in self.plan.recorded}
+        subsets = {names[k].name: ids for k, ids in self.plan.recorded.items() if ids is not None}
+        sizes = {p.name: p.n for p in names.values()}
+        return RecordingPlan(self.plan.dt, sizes, traces, self.net.to_yaml(), provenance, subsets, self.done)
+
+    def _trace_plan(self, trace: Any) -> TracePlan:
+        population = self.plan.populations[trace.population]
+        double = self.plan.dtype is np.float64
+        return TracePlan(population.name, trace.variable, trace.units, trace.every,
+                         population.units.get(trace.variable, ""), double)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything that the future depends on; ``snnsim.resume`` goes on from it, on any backend."""
+        step, unit = self.engine.history()
+        arrays = {"spikes/step": step, "spikes/unit": unit, "counts": self.counts}
+        for k, state, values in self._states():
+            arrays[f"states/{self.plan.populations[k].name}/{state}"] = values
+        base = None if self.net.base_dir is None else str(Path(self.net.base_dir).resolve())
+        save_state(path, arrays, {"network": self.net.to_yaml(), "base_dir": base, "done": self.done,
+                                  "backend": self.backend.name})
+
+    def load(self, path: str | Path) -> None:
+        """Take over the state that ``save`` wrote; ``InputError`` where it belongs to another network."""
+        self.take(read_checkpoint(path, self.net))
+
+    def take(self, saved: Checkpoint) -> None:
+        """Go on from a state; ``InputError`` where a state is missing, because a built-in model has changed since."""
+        states = [(k, s, saved.state(p.name, s, p.n)) for k, p in enumerate(self.plan.populations)
+                  for s in p.program.states]
+        self._restore(saved.done, states, (saved.arrays["spikes/step"], saved.arrays["spikes/unit"]))
+        self.counts[:] = saved.arrays["counts"]

@@ -1,0 +1,202 @@
+"""What is recorded, and where it lies in an HDF5 file (SONATA spikes and reports, plus the group ``/snnsim``).
+
+Source: SONATA data format (Dai et al. 2020, PLoS Comput. Biol. 16:e1007696) and what libsonata and BMTK demand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from snnsim.errors import InputError, Problem
+
+VERSION = "1"
+SPIKE_CHUNK = 8192
+ROW_CHUNK, UNIT_CHUNK = 256, 1024
+SPIKES_FILE, MANIFEST, NETWORK_FILE = "spikes.h5", "manifest.json", "network.yaml"
+FILE_SUFFIXES = (".h5", ".hdf5", ".hdf", ".sonata")
+_SORTING = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype="u1")
+_TEXT = h5py.string_dtype("utf-8")
+
+
+@dataclass(frozen=True)
+class TracePlan:
+    """One recorded variable of one population: a row of `units` (ids [N]) every `every` steps, in `unit_text`.
+
+    double: rows are kept in float64. libsonata reads float32 reports only, so such a trace lies under
+    ``/snnsim/traces`` and not under ``/report``.
+    """
+
+    population: str
+    variable: str
+    units: NDArray[np.int64]
+    every: int = 1
+    unit_text: str = ""
+    double: bool = False
+
+
+@dataclass(frozen=True)
+class RecordingPlan:
+    """What a run records.
+
+    dt: ms. populations: size of each population whose spikes are recorded. subsets: ids, where not all of its units
+    are. network_yaml: the canonical network. provenance: seed, backend, versions, ...: anything JSON can say.
+    start: the step after which recording begins, above 0 where a run goes on from a checkpoint without its recording.
+    """
+
+    dt: float
+    populations: Mapping[str, int]
+    traces: list[TracePlan] = field(default_factory=list)
+    network_yaml: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    subsets: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        for trace in self.traces:
+            key = trace.population, trace.variable
+            if key in seen:
+                raise InputError(Problem("record.traces", f"{key[1]} of {key[0]} is recorded twice"))
+            if not len(trace.units) or trace.every < 1:
+                raise InputError(Problem("record.traces", f"{key[1]} of {key[0]}: expected units, and every >= 1 step"))
+            seen.add(key)
+
+    def rows(self, trace: TracePlan, step: int) -> int:
+        """How many rows a trace has at the end of `step`."""
+        return step // trace.every - self.start // trace.every
+
+    def recorded(self, population: str) -> int:
+        """How many units of `population` have their spikes recorded."""
+        subset = self.subsets.get(population)
+        return self.populations[population] if subset is None else len(subset)
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """The part of a recording that goes to one file: populations, and the group of each trace by its index."""
+
+    name: str
+    spikes: list[str]
+    traces: dict[int, str]
+
+    @property
+    def names(self) -> list[str]:
+        """The groups with a committed length, in the order of ``/snnsim/committed``."""
+        return [f"/spikes/{population}" for population in self.spikes] + list(self.traces.values())
+
+
+def is_folder(out: str | Path) -> bool:
+    """``folder/`` and existing folders are folders, and so is a name without an HDF5 suffix."""
+    return str(out).endswith("/") or Path(out).is_dir() or Path(out).suffix.lower() not in FILE_SUFFIXES
+
+
+def place(plan: RecordingPlan, folder: bool) -> list[FilePlan]:
+    """How `plan` is laid out: one file, or ``spikes.h5`` and one report file per variable."""
+    if not folder:
+        return [FilePlan("", list(plan.populations), _groups(plan, range(len(plan.traces))))]
+    variables = dict.fromkeys(trace.variable for trace in plan.traces)
+    files = [FilePlan(SPIKES_FILE, list(plan.populations), {})]
+    for variable in variables:
+        name = f"{variable}.h5" if variable != "spikes" else "spikes_report.h5"
+        chosen = [i for i, trace in enumerate(plan.traces) if trace.variable == variable]
+        files.append(FilePlan(name, [], _groups(plan, chosen)))
+    return files
+
+
+def _groups(plan: RecordingPlan, chosen: Iterable[int]) -> dict[int, str]:
+    """libsonata reads one report per population and file: the first one lies there, the others are ours."""
+    groups: dict[int, str] = {}
+    for index in chosen:
+        trace = plan.traces[index]
+        report = f"/report/{trace.population}"
+        ours = trace.double or report in groups.values()
+        groups[index] = f"/snnsim/traces/{trace.population}/{trace.variable}" if ours else report
+    return groups
+
+
+def create(file: h5py.File, plan: RecordingPlan, part: FilePlan, compress: bool = False) -> None:
+    """Make every group, data set and attribute of `part`; nothing can be added once SWMR mode is on."""
+    file.attrs["magic"] = np.uint32(0x0A7A)
+    file.attrs["version"] = np.array([0, 1], dtype=np.uint32)
+    _create_snnsim(file, plan, part)
+    filters = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if compress else {}
+    for population in part.spikes:
+        _create_spikes(file, plan, population, filters)
+    for index, group in part.traces.items():
+        _create_trace(file.create_group(group), plan.traces[index], plan, filters)
+
+
+def _create_snnsim(file: h5py.File, plan: RecordingPlan, part: FilePlan) -> None:
+    ours = file.create_group("snnsim")
+    ours.attrs["spec_version"] = VERSION
+    ours.attrs["dt_ms"] = float(plan.dt)
+    ours.attrs["network_yaml"] = plan.network_yaml
+    ours.attrs["provenance"] = json.dumps(dict(plan.provenance))
+    ours.attrs["start_step"] = np.int64(plan.start)
+    ours.attrs["finished"] = np.uint8(0)
+    committed = ours.create_dataset("committed", data=np.array([*[0] * len(part.names), plan.start], np.int64))
+    committed.attrs["names"] = json.dumps([*part.names, "step"])
+    ours.create_dataset("summary", shape=(0,), maxshape=(None,), chunks=(4096,), dtype="u1")
+
+
+def _create_spikes(file: h5py.File, plan: RecordingPlan, population: str, filters: dict[str, Any]) -> None:
+    group = file.create_group(f"spikes/{population}")
+    group.attrs.create("sorting", 2, dtype=_SORTING)
+    group.attrs["n_nodes"] = np.uint64(plan.populations[population])
+    shape: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (SPIKE_CHUNK,), **filters}
+    times = group.create_dataset("timestamps", dtype="f8", **shape)
+    times.attrs.create("units", "ms", dtype=_TEXT)
+    group.create_dataset("node_ids", dtype="u8", **shape)
+    if population in plan.subsets:
+        file.create_dataset(f"snnsim/recorded/{population}", data=np.asarray(plan.subsets[population], dtype="u8"))
+
+
+def _create_trace(group: h5py.Group, trace: TracePlan, plan: RecordingPlan, filters: dict[str, Any]) -> None:
+    n, step = len(trace.units), trace.every * plan.dt
+    first = (plan.start // trace.every + 1) * step
+    group.attrs["every"] = np.uint64(trace.every)
+    group.attrs["population"] = trace.population
+    data = group.create_dataset(
+        "data", shape=(0, n), maxshape=(None, n), chunks=(ROW_CHUNK, min(n, UNIT_CHUNK)),
+        dtype="f8" if trace.double else "f4", **filters,
+    )
+    data.attrs.create("units", trace.unit_text, dtype=_TEXT)
+    data.attrs.create("variable", trace.variable, dtype=_TEXT)
+    mapping = group.create_group("mapping")
+    ids = mapping.create_dataset("node_ids", data=np.asarray(trace.units, dtype="u8"))
+    ids.attrs["sorted"] = np.uint8(np.all(np.diff(trace.units) > 0))
+    mapping.create_dataset("index_pointers", data=np.arange(n + 1, dtype="u8"))
+    mapping["index_pointer"] = mapping["index_pointers"]
+    mapping.create_dataset("element_ids", data=np.zeros(n, dtype="u4"))
+    mapping.create_dataset("element_pos", data=np.zeros(n, dtype="f4"))
+    times = mapping.create_dataset("time", data=np.array([first, first, step]))
+    times.attrs.create("units", "ms", dtype=_TEXT)
+
+
+def stop_time(group: h5py.Group, rows: int) -> None:
+    """Write where a trace of `rows` rows ends."""
+    start, _, step = group["mapping/time"][:]
+    group["mapping/time"][1] = start + rows * step
+
+
+def names(file: h5py.File) -> list[str]:
+    """The groups with a committed length, in order."""
+    return json.loads(file["snnsim/committed"].attrs["names"])[:-1]
+
+
+def is_spikes(name: str) -> bool:
+    """Whether a group with a committed length holds spikes (else rows of a trace)."""
+    return name.startswith("/spikes/")
+
+
+def columns(group: h5py.Group) -> list[h5py.Dataset]:
+    """The data sets of a group that grow."""
+    return [group["timestamps"], group["node_ids"]] if "timestamps" in group else [group["data"]]

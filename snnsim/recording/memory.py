@@ -1,0 +1,81 @@
+"""A recording that stays in memory: what a run without ``out`` keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnsim.errors import RunError
+from snnsim.memory import available, in_words
+from snnsim.recording.layout import RecordingPlan
+
+_LEAST = 256 << 20   # bytes that are left to the system
+
+
+class MemoryStore:
+    """Collects blocks in lists and joins them when they are read; a source and a store in one."""
+
+    running = False
+
+    def __init__(self, plan: RecordingPlan) -> None:
+        self.plan, self.step, self.finished, self._bytes = plan, plan.start, False, 0
+        self.summary: dict[str, Any] = {}
+        self._times: dict[str, list[NDArray[np.float64]]] = {name: [] for name in plan.populations}
+        self._ids: dict[str, list[NDArray[np.int64]]] = {name: [] for name in plan.populations}
+        self._rows: list[list[NDArray[np.floating]]] = [[] for _ in plan.traces]
+
+    def spikes(self, population: str, times: NDArray[np.float64], ids: NDArray[np.int64]) -> None:
+        """Append a block of spikes."""
+        self._bytes += times.nbytes + ids.nbytes
+        self._times[population].append(times)
+        self._ids[population].append(ids)
+
+    def rows(self, index: int, data: NDArray[np.floating]) -> None:
+        """Append rows [T, N] of trace number `index`."""
+        self._rows[index].append(np.array(data, dtype="f8" if self.plan.traces[index].double else "f4"))
+        self._bytes += self._rows[index][-1].nbytes
+
+    def commit(self, step: int) -> None:
+        """Note how far the run has come; ``RunError`` where memory will not hold much more."""
+        self.step = step
+        there = available()
+        if there is not None and there < min(self._bytes, _LEAST):
+            text = f"memory is full: what was recorded up to step {step} takes {in_words(self._bytes)}"
+            raise RunError(f"{text}; record to a file (-o OUT.h5, or out=...)")
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Mark the run as finished."""
+        self.summary, self.finished = dict(summary), True
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    drop = close
+
+    def refresh(self) -> None:
+        """What is in memory is always up to date."""
+
+    def cut(self, step: int) -> None:
+        """Memory is a single source: there is nothing to agree with."""
+
+    def count(self, population: str) -> int:
+        """Number of spikes."""
+        return sum(map(len, self._times[population]))
+
+    def read_spikes(self, population: str, lo: int = 0, hi: int | None = None) -> tuple[Any, Any]:
+        """Spikes number `lo` to `hi`: times in ms and ids."""
+        for columns, kind in ((self._times, np.float64), (self._ids, np.int64)):
+            if len(columns[population]) != 1:
+                columns[population] = [np.concatenate([np.empty(0, kind), *columns[population]])]
+        return self._times[population][0][lo:hi], self._ids[population][0][lo:hi]
+
+    def read_rows(self, index: int, lo: int = 0, hi: int | None = None) -> NDArray[np.floating]:
+        """Rows number `lo` to `hi` of trace number `index`."""
+        if len(self._rows[index]) != 1:
+            trace = self.plan.traces[index]
+            empty = np.empty((0, len(trace.units)), "f8" if trace.double else "f4")
+            self._rows[index] = [np.concatenate([empty, *self._rows[index]])]
+        return self._rows[index][0][lo:hi]

@@ -1,0 +1,76 @@
+"""Which backends are installed, and which of them can be used here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points, version
+
+from snnsim.engine import Backend
+from snnsim.errors import InputError, Problem, UnavailableError, unknown
+from snnsim.plan import Plan
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """One row of ``snnsim backends``. reason: why it is not usable and what to do; device: where it runs."""
+
+    name: str
+    usable: bool
+    reason: str
+    version: str
+    device: str
+    about: str
+
+
+@lru_cache(maxsize=1)
+def backends() -> dict[str, Backend]:
+    """All installed backends by name."""
+    found: dict[str, Backend] = {}
+    for point in entry_points(group="snnsim.backends"):
+        found[point.name] = point.load().backend
+    return found
+
+
+def available() -> list[BackendInfo]:
+    """What ``snnsim backends`` shows, the fastest first."""
+    ranked = sorted(backends().values(), key=lambda b: -b.rank)
+    return [_info(backend) for backend in ranked]
+
+
+def _info(backend: Backend) -> BackendInfo:
+    reason = backend.lacks()
+    device = backend.device() if reason is None else ""
+    return BackendInfo(backend.name, reason is None, reason or "", version("snnsim"), device, backend.about)
+
+
+def choose(name: str, plan: Plan) -> Backend:
+    """The backend of that name, or for ``auto`` the fastest usable one that can run the plan.
+
+    Raises ``InputError`` where the name is unknown or the network has parts that it cannot run, ``UnavailableError``
+    where this machine lacks something.
+    """
+    if name != "auto":
+        return _named(name, plan)
+    for backend in sorted(backends().values(), key=lambda b: -b.rank):
+        if backend.lacks() is None and not backend.refuses(plan):
+            return backend
+    raise UnavailableError("no installed backend can run this network; `snnsim backends` says why")
+
+
+def check_name(name: str) -> None:
+    """``InputError`` where no backend has that name, ``UnavailableError`` where this machine lacks what it needs."""
+    if name == "auto":
+        return
+    if not isinstance(name, str) or name not in backends():
+        raise InputError(Problem("backend", unknown("backend", str(name), ["auto", *backends()])))
+    if (reason := backends()[name].lacks()) is not None:
+        raise UnavailableError(Problem("backend", f"{name} cannot be used here: {reason}"))
+
+
+def _named(name: str, plan: Plan) -> Backend:
+    check_name(name)
+    backend = backends()[name]
+    if refused := backend.refuses(plan):
+        raise InputError(refused)
+    return backend

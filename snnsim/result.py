@@ -1,0 +1,263 @@
+"""`Result`: what a run recorded, in memory or on disk, with one interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import NDArray
+
+from snnsim.errors import InputError, unknown
+from snnsim.recording.layout import RecordingPlan, TracePlan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLOCK = 1 << 20
+
+
+class Source(Protocol):
+    """Something recorded: a file, or memory."""
+
+    plan: RecordingPlan
+    step: int
+    finished: bool
+    running: bool
+    summary: dict[str, Any]
+
+    def refresh(self) -> None: ...
+    def cut(self, step: int) -> None: ...
+    def count(self, population: str) -> int: ...
+    def read_spikes(self, population: str, lo: int = 0, hi: int | None = None) -> tuple[Any, Any]: ...
+    def read_rows(self, index: int, lo: int = 0, hi: int | None = None) -> NDArray[np.floating]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Trace(NDArrayOperatorsMixin):
+    """A recorded variable: an array [steps, units] that knows its axes.
+
+    data: [T, N]. times: [T] in ms. units: ids [N] in the population. unit: text of the unit of `data` ("mV").
+    Indexing and arithmetic give plain arrays.
+    """
+
+    data: NDArray[np.floating]
+    times: NDArray[np.float64]
+    units: NDArray[np.int64]
+    unit: str
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        plain = [x.data if isinstance(x, Trace) else x for x in inputs]
+        return getattr(ufunc, method)(*plain, **kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.data[key]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, N)."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32, or float64 where the run was in double precision."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """2."""
+        return self.data.ndim
+
+
+class Result:
+    """What a run recorded.
+
+    summary: backend, threads, neurons, synapses, steps, dt_ms, spikes, rates_hz, build_s, compile_s, run_s, rtf,
+    peak_mb, out: as far as the run told. path: the file or folder, None in memory.
+    """
+
+    def __init__(self, sources: Sequence[Source], path: Path | None = None) -> None:
+        self._sources, self.path = list(sources), path
+        self._of_population = {name: s for s in self._sources for name in s.plan.populations}
+        numbered = [(source, index, trace) for source in sources for index, trace in enumerate(source.plan.traces)]
+        self._of_trace = {(trace.population, trace.variable): (source, index) for source, index, trace in numbered}
+        self.summary: dict[str, Any] = dict(self._sources[0].summary)
+        self._agree()
+
+    def _agree(self) -> None:
+        """The files of a folder are committed one after the other: a kill may leave one behind."""
+        for source in self._sources:
+            source.cut(self.steps)
+
+    def refresh(self) -> Result:
+        """See what a running simulation has committed since; returns itself."""
+        for source in self._sources:
+            source.refresh()
+        self.summary = self.summary or dict(self._sources[0].summary)
+        self._agree()
+        return self
+
+    @property
+    def dt(self) -> float:
+        """Time step in ms; NaN for a file of another program."""
+        return self._sources[0].plan.dt
+
+    @property
+    def steps(self) -> int:
+        """Last step that is complete in the recording."""
+        return min(source.step for source in self._sources)
+
+    @property
+    def start(self) -> float:
+        """Time in ms after which recording begins: 0, but for a run that went on from a checkpoint alone."""
+        return self._sources[0].plan.start * self.dt if self._sources[0].plan.start else 0.0
+
+    @property
+    def duration(self) -> float:
+        """Simulated time in ms that the recording ends at; in a file of another program the time of the last spike."""
+        if not np.isnan(self.dt):
+            return self.steps * self.dt
+        return max((float(self._last(name)) for name in self.populations), default=0.0)
+
+    def _last(self, population: str) -> float:
+        count = self.count(population)
+        return self._of_population[population].read_spikes(population, count - 1)[0][0] if count else 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return all(source.finished for source in self._sources)
+
+    @property
+    def running(self) -> bool:
+        """Whether a simulation is writing the file now; `refresh` shows its progress."""
+        return any(source.running for source in self._sources)
+
+    @property
+    def populations(self) -> list[str]:
+        """Populations whose spikes were recorded."""
+        return list(self._of_population)
+
+    @property
+    def traces(self) -> list[tuple[str, str]]:
+        """(population, variable) of each trace."""
+        return list(self._of_trace)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Seed, backend, versions, ...: how the result came about."""
+        return dict(self._sources[0].plan.provenance)
+
+    @property
+    def network_yaml(self) -> str:
+        """The network as canonical YAML."""
+        return self._sources[0].plan.network_yaml
+
+    def size(self, population: str) -> int:
+        """Number of units in `population`."""
+        return self._source(population).plan.populations[population]
+
+    def units(self, population: str) -> NDArray[np.int64]:
+        """Ids of the units of `population` whose spikes were recorded."""
+        plan = self._source(population).plan
+        subset = plan.subsets.get(population)
+        return np.arange(plan.populations[population]) if subset is None else np.asarray(subset, dtype=np.int64)
+
+    def count(self, population: str) -> int:
+        """Number of spikes recorded from `population`."""
+        return self._source(population).count(population)
+
+    def spikes(self, population: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Spike times in ms [K] and ids [K], sorted by time then id. Raises ``InputError`` for an unknown name."""
+        return self._source(population).read_spikes(population)
+
+    def blocks(self, population: str, size: int = BLOCK) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+        """The same in blocks of at most `size` spikes, for recordings larger than memory."""
+        source = self._source(population)
+        for lo in range(0, source.count(population), size):
+            yield source.read_spikes(population, lo, lo + size)
+
+    def steps_of(self, population: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Spikes as steps [K] and ids [K]."""
+        times, ids = self.spikes(population)
+        return np.rint(times / self.dt).astype(np.int64), ids
+
+    def trace(self, population: str, variable: str) -> Trace:
+        """The recorded `variable` [steps, units]; the first row is the state after step `every`."""
+        source, index = self._find_trace(population, variable)
+        plan = source.plan.traces[index]
+        rows = source.read_rows(index)
+        first = source.plan.start // plan.every + 1
+        times: NDArray[np.float64] = np.arange(float(first), first + len(rows)) * plan.every * source.plan.dt
+        return Trace(rows, times, plan.units, plan.unit_text)
+
+    def trace_plan(self, population: str, variable: str) -> TracePlan:
+        """Which units of a trace were recorded, how often and in which unit, without reading it."""
+        source, index = self._find_trace(population, variable)
+        return source.plan.traces[index]
+
+    def rates(self) -> dict[str, float]:
+        """Mean rate of each population in Hz: spikes per recorded unit and second of the recorded time."""
+        seconds = (self.duration - self.start) / 1000
+        return {name: self.count(name) / (len(self.units(name)) * seconds or np.inf) for name in self.populations}
+
+    def save(self, path: str | Path, overwrite: bool = False, compress: bool = False) -> Result:
+        """Write all of it to an HDF5 file or a folder. Raises ``InputError`` as a run does."""
+        from snnsim.recording.copy import copy
+
+        return copy(self, path, overwrite, compress)
+
+    def plot(self, path: str | Path | None = None) -> Figure | None:
+        """Raster, rates and traces: to a file (png, svg, pdf, html), or as a figure without `path`."""
+        from snnsim.plot import plot
+
+        return plot(self, path)
+
+    def plan(self) -> RecordingPlan:
+        """What is recorded here, as a plan for another recording."""
+        first = self._sources[0].plan
+        traces: list[TracePlan] = [source.plan.traces[index] for source, index in self._of_trace.values()]
+        subsets = {name: ids for source in self._sources for name, ids in source.plan.subsets.items()}
+        sizes = {name: self.size(name) for name in self.populations}
+        return RecordingPlan(first.dt, sizes, traces, first.network_yaml, first.provenance, subsets, first.start)
+
+    def trace_blocks(self, population: str, variable: str, size: int = 4096) -> Iterator[NDArray[np.floating]]:
+        """Rows of a trace in blocks of at most `size`."""
+        source, index = self._find_trace(population, variable)
+        lo = 0
+        while len(rows := source.read_rows(index, lo, lo + size)):
+            yield rows
+            lo += size
+
+    def _source(self, population: str) -> Source:
+        if population not in self._of_population:
+            raise InputError(unknown("recorded population", population, self.populations))
+        return self._of_population[population]
+
+    def _find_trace(self, population: str, variable: str) -> tuple[Source, int]:
+        if (population, variable) not in self._of_trace:
+            raise InputError(unknown("trace", f"{population}.{variable}", [".".join(key) for key in self._of_trace]))
+        return self._of_trace[population, variable]
+
+    def __repr__(self) -> str:
+        rates = ", ".join(f"{name} {rate:.3g} Hz" for name, rate in self.rates().items())
+        return f"<Result {self.duration:g} ms: {rates}>"
+
+
+def open(path: str | Path) -> Result:
+    """Read a recording: finished, running (see `Result.refresh`) or killed (then it says so in a warning).
+
+    Raises ``InputError`` where `path` is not one.
+    """
+    from snnsim.recording import reader
+
+    return Result(reader.sources(Path(path)), Path(path))

@@ -1,0 +1,56 @@
+"""Every config that ships with snnsim runs, and fires as its first lines say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import snnsim
+from snnsim import analysis, configs
+
+# Hz over the whole duration: what the comment of each file says.
+EXPECTED = {
+    "brunel": {"exc": (31, 33), "inh": (31, 33)},
+    "coba": {"exc": (18, 21), "inh": (18, 21)},
+    "cobahh": {"exc": (33, 38), "inh": (33, 38)},
+    "cuba": {"exc": (5, 6), "inh": (5, 6)},
+    "custom_model": {"cells": (25, 30)},
+    "demo": {"exc": (11, 13), "inh": (11, 13)},
+    "hello_lif": {"cells": (61, 62)},
+    "izhikevich": {"exc": (7, 9), "inh": (6, 8)},
+}
+
+
+def test_each_config_has_expected_rates():
+    """No config is left out of this test."""
+    assert sorted(EXPECTED) == configs.names()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPECTED)
+def test_config_fires_as_it_says(name):
+    """The mean rates of a whole run lie where the file says that they do."""
+    result = snnsim.run(snnsim.load(configs.path(name)), backend="cpu")
+    wrong = {
+        population: rate for population, rate in result.summary["rates_hz"].items()
+        if not EXPECTED[name][population][0] <= rate <= EXPECTED[name][population][1]
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_config_round_trips(name):
+    """The canonical form of a config is the same network."""
+    network = snnsim.load(configs.path(name))
+    assert snnsim.loads(network.to_yaml(), base_dir=configs.path(name).parent) == network
+
+
+@pytest.mark.slow
+def test_brunel_is_as_irregular_and_asynchronous_as_in_nest():
+    """NEST 3.10 gives 32.1 Hz, a CV of intervals of 0.173 and a variance-to-mean ratio of counts in 3 ms of about 100."""
+    result = snnsim.run(snnsim.load(configs.path("brunel")), "1.2 s", backend="cpu")
+    times, ids = result.spikes("exc")
+    late = times > 200
+    counts = np.histogram(times[late], bins=np.arange(200, 1200, 3.0))[0]
+    assert np.nanmean(analysis.cv_isi(times[late], ids[late], 10000)) == pytest.approx(0.173, abs=0.01)
+    assert 60 < counts.var() / counts.mean() < 140

@@ -1,0 +1,108 @@
+"""What the CPU engine promises beyond equal spikes: vector code, small synapses, cached machine code."""
+
+from __future__ import annotations
+
+import platform
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snnsim as sn
+from snnsim.backends.cpu.engine import CpuEngine
+from snnsim.lowering import make_plan
+
+
+def balanced(weight: object = "0.1 mV", delay: object = "1.5 ms") -> sn.Network:
+    """Brunel's network at a tenth of its size."""
+    net = sn.Network(seed=2)
+    exc, inh = net.population("exc", 1000, "lif_psc_delta"), net.population("inh", 250, "lif_psc_delta")
+    net.input("noise", type="poisson", rate="20 kHz", to=[exc, inh], weight="0.1 mV")
+    net.project(exc, [exc, inh], sn.fixed_indegree(100), weight=weight, delay=delay)
+    return net
+
+
+@pytest.fixture
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of compiled code."""
+    monkeypatch.setenv("SNNSIM_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86 vector instructions")
+@pytest.mark.parametrize("model", ["lif_psc_delta", "lif_psc_exp", "lif_cond_exp", "hh_cond_exp_traub"])
+def test_update_loops_are_vector_code(fresh_cache: Path, model: str) -> None:
+    """LLVM turns the update loop into packed arithmetic."""
+    net = sn.Network(seed=1)
+    net.population("cells", 64, model)
+    engine = CpuEngine(make_plan(net), 1)
+    assembly = next(iter(engine.run.inspect_asm().values()))
+    packed = re.findall(r"\bv?(?:mul|add)ps\b", assembly)
+    assert len(packed) >= 3
+
+
+def test_bytes_per_synapse() -> None:
+    """A synapse takes 2 bytes where its source has one weight, 4 where it has its own: at most 8."""
+    for weight, most in (("0.1 mV", 2.2), ({"normal": {"mean": "0.1 mV", "sd": "0.01 mV"}}, 4.2)):
+        plan = make_plan(balanced(weight))
+        bytes_ = CpuEngine(plan, 1).memory()["synapses"]
+        assert bytes_ / sum(p.bound.synapses for p in plan.projections) < most
+
+
+def test_machine_code_is_found_again(fresh_cache: Path) -> None:
+    """A second program of the same shape compiles nothing."""
+    CpuEngine(make_plan(balanced()), 1)
+    compiled = {path: path.stat().st_mtime_ns for path in fresh_cache.rglob("*.nb[ci]")}
+    CpuEngine(make_plan(balanced(weight="0.2 mV")), 1)
+    assert compiled == {path: path.stat().st_mtime_ns for path in fresh_cache.rglob("*.nb[ci]")} != {}
+    assert len(list((fresh_cache / "cpu").glob("snnsim_net_*.py"))) == 1
+
+
+def test_damaged_cache_is_compiled_anew(fresh_cache: Path) -> None:
+    """Damaged machine code on disk is replaced, not believed."""
+    CpuEngine(make_plan(balanced()), 1)
+    for path in fresh_cache.rglob("*.nb[ci]"):
+        path.write_bytes(b"not machine code")
+    assert CpuEngine(make_plan(balanced()), 1).advance(10).steps == 10
+
+
+def test_unusable_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the cache folder cannot be made, code is kept in a private temporary one."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SNNSIM_CACHE", str(tmp_path / "file"))
+    assert CpuEngine(make_plan(balanced()), 1).advance(10).steps == 10
+
+
+def test_lists_of_spikes_grow() -> None:
+    """However many spikes there are, none is lost."""
+    net = sn.Network(seed=1)
+    source = net.population("source", 50, "poisson", rate="2 MHz")
+    target = net.population("target", 50, "relay")
+    net.project(source, target, sn.one_to_one())
+    program = sn.compile(net, "cpu", 2)
+    program.run("100 ms")
+    assert program.counts[0] == pytest.approx(2000 * 100 * 50, rel=0.01)
+    missing = program.counts[0] - program.counts[1]
+    assert 0 < missing < 50 * 400  # those of the last step are under way
+
+
+def test_more_threads_than_units() -> None:
+    """Threads without a unit of a population do no harm."""
+    net = sn.Network(seed=1)
+    net.population("few", 2, "lif_psc_delta", i_e="400 pA")
+    counts = []
+    for threads in (1, 5):
+        program = sn.compile(net, "cpu", threads)
+        program.run("100 ms")
+        counts.append(program.counts.tolist())
+    assert counts[0] == counts[1] != [0]
+
+
+def test_states_can_be_read_and_set() -> None:
+    """``program["exc"]["v"]`` is a copy in the state's unit; assignment sets it."""
+    program = sn.compile(balanced(), "cpu", 2)
+    program["exc"]["v"] = np.linspace(0, 10, 1000)
+    assert program["exc"]["v"] == pytest.approx(np.linspace(0, 10, 1000), abs=1e-6)
+    with pytest.raises(sn.InputError, match="unknown state 'V'"):
+        program["exc"]["V"]

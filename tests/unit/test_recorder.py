@@ -1,0 +1,199 @@
+"""What a recorder writes is what a result gives back, in memory, in a file and in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from snnsim.errors import InputError, RunError
+from snnsim.recording import Recorder, RecordingPlan, TracePlan, UnfinishedWarning
+from snnsim.result import Result, open
+
+PLAN = RecordingPlan(
+    dt=0.1,
+    populations={"exc": 100, "inh": 50},
+    traces=[
+        TracePlan("exc", "v", np.arange(3), 2, "mV"),
+        TracePlan("exc", "u", np.array([7, 9]), 1, "pA"),
+        TracePlan("inh", "v", np.array([4]), 5, "mV", double=True),
+    ],
+    network_yaml="name: tiny\n" + "# long\n" * 20_000,
+    provenance={"seed": 3, "backend": "reference"},
+    subsets={"inh": np.array([1, 3])},
+)
+OUTS = [None, "out.h5", "folder/"]
+
+
+def record(out: str | Path | None, start: int = 0, stop: int = 4, finish: bool = True) -> Result:
+    """Blocks `start` to `stop` of ten steps, each with five spikes per step and population."""
+    recorder = Recorder.append(out, PLAN, 10 * start) if start and out else Recorder(PLAN, out)
+    for block in range(start, stop):
+        for population in PLAN.populations:
+            recorder.write_spikes(population, np.repeat(np.arange(10) + 10 * block + 1, 5), np.tile(np.arange(5), 10))
+        for index, trace in enumerate(PLAN.traces):
+            rows = np.arange(10 * block, 10 * block + 10, trace.every) / 3
+            recorder.write_trace(index, np.repeat(rows[:, None], len(trace.units), axis=1))
+        recorder.commit(10 * block + 10)
+    return recorder.close({"spikes": sum(recorder.counts.values())}) if finish else recorder.abort()
+
+
+@pytest.fixture(params=OUTS)
+def result(request: pytest.FixtureRequest, tmp_path: Path) -> Result:
+    """The same recording in each place."""
+    return record(None if request.param is None else f"{tmp_path}/{request.param}")
+
+
+def test_spikes_come_back_with_times_and_ids(result: Result) -> None:
+    """Spikes are float64 ms and int64 ids, sorted by time then id; the step comes back exactly."""
+    times, ids = result.spikes("exc")
+    assert (times.dtype, ids.dtype, len(times)) == (np.float64, np.int64, 200)
+    assert np.array_equal(times, np.repeat(np.arange(1, 41), 5) * 0.1)
+    assert np.array_equal(result.steps_of("exc")[0], np.repeat(np.arange(1, 41), 5))
+    assert np.array_equal(ids, np.tile(np.arange(5), 40))
+
+
+def test_only_chosen_units_are_recorded_and_counted(result: Result) -> None:
+    """A subset leaves the other units out, and rates divide by the recorded units."""
+    assert np.unique(result.spikes("inh")[1]).tolist() == [1, 3]
+    assert result.units("inh").tolist() == [1, 3]
+    assert result.rates() == {"exc": 200 / 100 / 0.004, "inh": 80 / 2 / 0.004}
+    assert result.summary == {"spikes": 280}
+
+
+def test_traces_know_their_axes(result: Result) -> None:
+    """A trace is an array [steps, units] with times, ids and unit; its first row is the state after step `every`."""
+    trace = result.trace("exc", "v")
+    assert (trace.shape, trace.dtype, trace.ndim, len(trace)) == ((20, 3), np.float32, 2, 20)
+    assert trace.times[:2] == pytest.approx([0.2, 0.4])
+    assert (trace.units.tolist(), trace.unit) == ([0, 1, 2], "mV")
+    assert np.array_equal((trace + 1)[:, 0], np.asarray(trace)[:, 0] + 1)
+    assert result.trace("exc", "u").times[-1] == pytest.approx(4.0)
+
+
+def test_double_precision_traces_keep_every_bit(result: Result) -> None:
+    """A float64 trace is stored as float64."""
+    assert np.array_equal(result.trace("inh", "v").data[:, 0], np.arange(0, 40, 5) / 3)
+
+
+def test_provenance_and_network_come_along(result: Result) -> None:
+    """Every recording carries the network and how it was made, longer than an HDF5 attribute of old."""
+    assert (result.provenance, result.network_yaml) == (PLAN.provenance, PLAN.network_yaml)
+    assert (result.dt, result.steps, result.duration, result.finished, result.running) == (0.1, 40, 4.0, True, False)
+    assert repr(result) == "<Result 4 ms: exc 500 Hz, inh 1e+04 Hz>"
+
+
+@pytest.mark.parametrize("out", ["copy.h5", "copies/"])
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_saved_result_is_the_same(result: Result, tmp_path: Path, out: str, compress: bool) -> None:
+    """`save` writes all of it, also compressed, and what is opened again is equal."""
+    result.save(f"{tmp_path}/{out}", compress=compress)
+    same(open(tmp_path / out), result)
+
+
+def same(found: Result, expected: Result) -> None:
+    """All that two results hold is equal."""
+    assert sorted(found.traces) == sorted(expected.traces)
+    assert (found.summary, found.steps, found.finished) == (expected.summary, expected.steps, expected.finished)
+    for name in expected.populations:
+        for a, b in zip(found.spikes(name), expected.spikes(name), strict=True):
+            assert np.array_equal(a, b)
+    for key in expected.traces:
+        assert np.array_equal(found.trace(*key).data, expected.trace(*key).data)
+
+
+def test_blocks_are_the_whole(result: Result) -> None:
+    """Reading in blocks gives the same spikes."""
+    joined = [np.concatenate(column) for column in zip(*result.blocks("exc", 37), strict=True)]
+    assert all(np.array_equal(a, b) for a, b in zip(joined, result.spikes("exc"), strict=True))
+
+
+@pytest.mark.parametrize("out", OUTS[1:])
+def test_resumed_recording_equals_an_uninterrupted_one(tmp_path: Path, out: str) -> None:
+    """Going on from an earlier step drops what came after it; every data set is that of a run in one go."""
+    record(f"{tmp_path}/{out}", stop=3, finish=False)
+    resumed = record(f"{tmp_path}/{out}", start=2)
+    whole = record(f"{tmp_path}/whole-{out}")
+    same(resumed, whole)
+    for file in (tmp_path / out).glob("*.h5") if out.endswith("/") else [tmp_path / out]:
+        twin = file.with_name(f"whole-{file.name}") if out == "out.h5" else tmp_path / f"whole-{out}" / file.name
+        assert _content(file) == _content(twin)
+
+
+def test_a_shorter_continuation_cuts_the_file(tmp_path: Path) -> None:
+    """A run resumed from an early step and ended early leaves nothing of the later one."""
+    path = tmp_path / "out.h5"
+    record(path, stop=4, finish=False)
+    record(path, start=1, stop=2)
+    assert len(h5py.File(path)["spikes/exc/timestamps"]) == 100
+    assert h5py.File(path)["report/exc/mapping/time"][1] == pytest.approx(0.2 + 10 * 0.2)
+
+
+def _content(path: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()].tobytes()} if hasattr(item, "shape") else {}))
+    return found
+
+
+def test_nothing_recorded_is_a_result_too(tmp_path: Path) -> None:
+    """Populations without a spike and runs without a step give empty arrays and rates of zero."""
+    for out in (None, tmp_path / "out.h5"):
+        empty = Recorder(RecordingPlan(0.1, {"a": 3}, [TracePlan("a", "v", np.arange(2))]), out).close()
+        assert (len(empty.spikes("a")[0]), empty.rates(), empty.trace("a", "v").shape) == (0, {"a": 0.0}, (0, 2))
+
+
+def test_folder_has_a_manifest_and_the_network(tmp_path: Path) -> None:
+    """A folder holds spikes.h5, a report file per variable, manifest.json and network.yaml."""
+    record(f"{tmp_path}/folder/")
+    names = {file.name for file in (tmp_path / "folder").iterdir()}
+    assert names == {"spikes.h5", "v.h5", "u.h5", "manifest.json", "network.yaml"}
+    assert (tmp_path / "folder/network.yaml").read_text() == PLAN.network_yaml
+    manifest = json.loads((tmp_path / "folder/manifest.json").read_text())
+    assert manifest["reports"][0] == {"file": "v.h5", "group": "/report/exc", "population": "exc", "variable": "v"}
+
+
+def test_overwriting_replaces_a_file(tmp_path: Path) -> None:
+    """overwrite=True replaces an old recording."""
+    path = tmp_path / "out.h5"
+    record(path)
+    assert Recorder(PLAN, path, overwrite=True).close().steps == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand in for a full disk")
+def test_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
+    """When a write fails, the message says what was saved, nothing crashes, and the file holds exactly that."""
+    path = tmp_path / "out.h5"
+    recorder = Recorder(RecordingPlan(0.1, {"a": 10}), path)
+    recorder.write_spikes("a", np.full(5000, 1), np.zeros(5000))
+    recorder.commit(1)
+    full = os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, recorder._stores[0]._file.id.get_vfd_handle())
+    recorder.write_spikes("a", np.full(5000, 2), np.zeros(5000))
+    with pytest.raises(RunError) as caught:
+        recorder.commit(2)
+    text = f"{path}: writing failed (No space left on device); everything up to step 1 (0.1 ms) is in the file"
+    assert str(caught.value) == text
+    assert recorder.abort().count("a") == 5000
+    with pytest.warns(UnfinishedWarning):
+        assert open(path).count("a") == 5000
+
+
+def test_other_programs_spikes_can_be_read(tmp_path: Path) -> None:
+    """SONATA spikes without our group open as well; their duration ends with the last spike."""
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["spikes/a/timestamps"] = [1.0, 2.0]
+        file["spikes/a/node_ids"] = np.array([1, 0], dtype="u8")
+    other = open(tmp_path / "other.h5")
+    assert (other.duration, other.size("a"), other.rates()) == (2.0, 2, {"a": 500.0})
+
+
+def test_a_trace_may_not_be_recorded_twice() -> None:
+    """One trace per population and variable."""
+    with pytest.raises(InputError) as caught:
+        RecordingPlan(0.1, {}, [TracePlan("a", "v", np.arange(2))] * 2)
+    assert str(caught.value) == "record.traces: v of a is recorded twice"

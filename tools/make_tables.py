@@ -1,0 +1,71 @@
+"""Write the tables of docs/models.md from the models, so that they cannot be out of date: run without arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from snnsim.equations import Model
+from snnsim.equations.functions import FUNCTIONS
+from snnsim.models import builtin, builtin_names
+from snnsim.units import to_text, unit_name
+
+PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def models() -> str:
+    """All built-in models, then each with its parameters."""
+    known = [builtin(name) for name in builtin_names()]
+    rows = [[f"[`{m.name}`](#{m.name})", m.about, _method(m.document), _ports(m)] for m in known]
+    parts = [table(["model", "what it is", "method", "ports (unit of the weight)"], rows)]
+    return "\n\n".join([*parts, *map(_section, known)])
+
+
+def functions() -> str:
+    """The functions that an expression may call, and the draws."""
+    return ", ".join(f"`{name}`" for name in sorted(FUNCTIONS))
+
+
+def _method(document: dict[str, Any]) -> str:
+    method = document.get("integrate", "exact" if "/dt" in document.get("dynamics", "") else "-")
+    return method if isinstance(method, str) else ", ".join(f"{key}: {value}" for key, value in method.items())
+
+
+def _ports(model: Model) -> str:
+    return ", ".join(f"`{name}` ({unit_name(port.dimension) or '1'})" for name, port in model.ports.items()) or "-"
+
+
+def _section(model: Model) -> str:
+    states = [f"`{name}`" + (f" ({unit_name(s.dimension)})" if unit_name(s.dimension) else "")
+              for name, s in model.states.items() if s.kind.name == "REAL"]
+    lines = [f"### {model.name}", f"{model.about}"]
+    lines += [f"Source: {model.source}."] if model.source else []
+    lines += [f"States: {', '.join(states)}."] if states else []
+    rows = [[f"`{name}`", to_text(p.default, p.dimension), p.about] for name, p in model.parameters.items()]
+    return "\n\n".join([*lines, *([table(["parameter", "default", "what it is"], rows)] if rows else [])])
+
+
+def text(page: str) -> str:
+    """The page with its generated parts made anew."""
+    page = _between(page, "functions", functions())
+    return _between(page, "models", f"\n{models()}\n")
+
+
+def _between(page: str, name: str, body: str) -> str:
+    begin, end = (f"<!-- {name}: {which} -->" for which in ("begin", "end"))
+    made, count = re.subn(f"{begin}.*{end}", lambda _: f"{begin}{body}{end}", page, flags=re.DOTALL)
+    if count != 1:
+        raise SystemExit(f"{PAGE}: expected {begin} ... {end} once")
+    return made
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
