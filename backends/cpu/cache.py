@@ -1,4 +1,4 @@
-"""Generated modules on disk, found again by their text; Numba keeps the machine code beside them."""
+"""Generated modules and machine code on disk, in one folder of the user's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from numba import config, njit
+
 
 def folder() -> Path:
     """Where compiled code is kept: ``$SNNSIM_CACHE`` or the user's cache folder; a private one if that fails."""
@@ -23,6 +25,23 @@ def folder() -> Path:
     except OSError:
         pass
     return Path(tempfile.mkdtemp(prefix="snnsim-"))
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``numba.njit`` of a function that generated modules call, with its machine code in ``folder()``.
+
+    Numba would keep it beside the source. An uninstall leaves it there, and what is left of the package then stands
+    before an editable install of it.
+    """
+    def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(folder())
+        try:
+            return njit(nogil=True, cache=True, **options)(function)
+        finally:
+            config.CACHE_DIR = before
+
+    return compile_later
 
 
 def forget(source: str) -> None:

@@ -7,11 +7,13 @@ import sys
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.cpu import CPUTargetOptions
 from numba.core.options import TargetOptions
 from numba.extending import intrinsic
+
+from snnsim.backends.cpu.cache import compiled
 
 # Numba's compiler has this flag (array arguments do not overlap) but its decorator does not name it. Without it LLVM
 # tests for overlap at run time and gives up on loops over many arrays.
@@ -101,7 +103,7 @@ f64_as_int = _bitcast(types.float64, types.int64, _I64)
 _SPINS = 4000
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def barrier(sync, threads):  # type: ignore[no-untyped-def]
     """Wait until all `threads` are here. sync: int64[>= 16], word 0 counts arrivals, word 8 the rounds passed.
 

@@ -10,9 +10,10 @@ import numpy as np
 from numba import njit
 
 from snnsim.backends.cpu import intrinsics  # noqa: F401  registers the option noalias
+from snnsim.backends.cpu.cache import compiled
 
 u32, u64, i32, i64 = np.uint32, np.uint64, np.int32, np.int64
-_OPTIONS = {"nogil": True, "cache": True, "noalias": True, "error_model": "numpy"}
+_OPTIONS = {"noalias": True, "error_model": "numpy"}
 
 
 @njit(inline="always")
@@ -32,7 +33,7 @@ def _philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     return c0, c1, c2, c3
 
 
-@njit(**_OPTIONS)
+@compiled(**_OPTIONS)
 def step_words(n, first, part, block, stream, k0, k1, w0, w1, w2, w3):  # type: ignore[no-untyped-def]
     """Random words of units first .. first+n-1 for the four steps of `block`."""
     for i in range(n):
@@ -43,7 +44,7 @@ def step_words(n, first, part, block, stream, k0, k1, w0, w1, w2, w3):  # type: 
         w3[i] = d
 
 
-@njit(**_OPTIONS)
+@compiled(**_OPTIONS)
 def indexed_words(out, first, draw, stream, k0, k1):  # type: ignore[no-untyped-def]
     """Words number 4 first, 4 first + 1, ... of a stream; out: uint32, a whole number of fours."""
     for i in range(out.size // 4):
@@ -56,7 +57,7 @@ def indexed_words(out, first, draw, stream, k0, k1):  # type: ignore[no-untyped-
         out[4 * i + 3] = d
 
 
-@njit(**_OPTIONS)
+@compiled(**_OPTIONS)
 def count_thresholds(n, words, limits, out):  # type: ignore[no-untyped-def]
     """out[i] += number of limits below words[i]; limits: uint32, a multiple of 8 of them."""
     for j in range(0, limits.size, 8):
@@ -69,7 +70,7 @@ def count_thresholds(n, words, limits, out):  # type: ignore[no-untyped-def]
             out[i] = i32(out[i] + i32(i32(low) + i32(high)))
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def count_table(n, words, limits, table, out):  # type: ignore[no-untyped-def]
     """As ``count_thresholds`` where units differ: unit i uses row table[i] of limits, which rise along the row."""
     for i in range(n):
@@ -80,7 +81,7 @@ def count_table(n, words, limits, table, out):  # type: ignore[no-untyped-def]
         out[i] += j
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def set_drive(steps, values, out, step, afresh):  # type: ignore[no-untyped-def]
     """Put the row of values that holds since the latest of steps <= step into out, where it begins (or afresh)."""
     row = np.searchsorted(steps, step, side="right") - 1
@@ -90,7 +91,7 @@ def set_drive(steps, values, out, step, afresh):  # type: ignore[no-untyped-def]
             out[i] = part[i % part.size]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def collect(n, marks, marks8, first, ids, at):  # type: ignore[no-untyped-def]
     """Append the numbers of marked units to ids[at:]; marks: uint8[n], marks8 the same bytes eight at a time."""
     for block in range(marks8.size):
@@ -102,7 +103,7 @@ def collect(n, marks, marks8, first, ids, at):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def collect_counts(n, counts, first, ids, at):  # type: ignore[no-untyped-def]
     """Append unit i counts[i] times; stops at the end of ids and returns the length that was needed."""
     for i in range(n):
@@ -113,7 +114,7 @@ def collect_counts(n, counts, first, ids, at):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def deliver_rows(acc, rows, targets, weights, groups, group, ids, start, stop):  # type: ignore[no-untyped-def]
     """Add weights[source] to each target of each spike. rows: [sources * groups + 1] ends of each source's groups."""
     for k in range(start, stop):
@@ -127,7 +128,7 @@ def deliver_rows(acc, rows, targets, weights, groups, group, ids, start, stop): 
                 acc[part[j]] += w
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def deliver_synapses(acc, rows, targets, weights, groups, group, ids, start, stop):  # type: ignore[no-untyped-def]
     """As ``deliver_rows`` with a weight of its own for each synapse."""
     for k in range(start, stop):
@@ -139,7 +140,7 @@ def deliver_synapses(acc, rows, targets, weights, groups, group, ids, start, sto
             acc[part[j]] += w[j]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def deliver_ring(ring, rows, targets, weights, delays, step, ids, start, stop):  # type: ignore[no-untyped-def]
     """Add the synapses of spikes of `step` to the arrivals of later steps. ring: [slots of time, places]."""
     length = ring.shape[0]
@@ -149,7 +150,7 @@ def deliver_ring(ring, rows, targets, weights, delays, step, ids, start, stop): 
             ring[(step + i64(delays[j])) % length, i64(targets[j])] += weights[j]
 
 
-@njit(**_OPTIONS)
+@compiled(**_OPTIONS)
 def take_row(acc, row):  # type: ignore[no-untyped-def]
     """Move a row of the ring into the arrivals of this step."""
     for i in range(row.size):
@@ -157,7 +158,7 @@ def take_row(acc, row):  # type: ignore[no-untyped-def]
         row[i] = 0
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def take_schedule(acc, steps, places, weights, step, at):  # type: ignore[no-untyped-def]
     """Add the scheduled arrivals of `step`; returns where the next step begins."""
     while at < steps.size and steps[at] <= step:
@@ -167,21 +168,21 @@ def take_schedule(acc, steps, places, weights, step, at):  # type: ignore[no-unt
     return at
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def copy_trace(values, units, out, row, columns):  # type: ignore[no-untyped-def]
     """Write the chosen units of one state into a row of the trace."""
     for k in range(units.size):
         out[row, columns[k]] = values[units[k]]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def count_rows(rows, keys):  # type: ignore[no-untyped-def]
     """rows[key + 1] += 1 for each synapse."""
     for k in range(keys.size):
         rows[i64(keys[k]) + 1] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def place_rows(at, keys, order):  # type: ignore[no-untyped-def]
     """order[k] = the place of synapse k in its row; at: next free place of each row."""
     for k in range(keys.size):

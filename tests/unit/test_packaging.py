@@ -64,3 +64,19 @@ def test_help_does_not_load_the_heavy_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_machine_code_is_not_kept_in_the_package():
+    """It would outlive an uninstall, and the folder left behind would stand before an editable install."""
+    from numba.core.dispatcher import Dispatcher
+
+    from snnsim.backends.cpu import cache, intrinsics, kernels
+
+    found = {
+        name: Path(function.stats.cache_path)
+        for module in (intrinsics, kernels)
+        for name, function in vars(module).items()
+        if isinstance(function, Dispatcher) and function.stats.cache_path is not None
+    }
+    assert {"barrier", "step_words"} <= set(found)
+    assert {path.parent for path in found.values()} == {cache.folder()}
