@@ -24,6 +24,11 @@ def folder() -> Path:
             return chosen
     except OSError:
         pass
+    return _private_folder()
+
+
+@lru_cache(maxsize=1)
+def _private_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="snnsim-"))
 
 
