@@ -24,12 +24,13 @@ def folder() -> Path:
             return chosen
     except OSError:
         pass
-    return _private_folder()
+    return Path(_private_folder().name)
 
 
 @lru_cache(maxsize=1)
-def _private_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="snnsim-"))
+def _private_folder() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="snnsim-")
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
