@@ -86,7 +86,7 @@ def test_commands(folder: Path, text: str) -> None:
 @pytest.mark.parametrize(("page", "names"), [
     ("cli", COMMANDS), ("config", RULES), ("config", KINDS), ("config", INPUTS), ("models", KEYS), ("models", METHODS),
     ("config", NetworkSpec.keys()), ("config", PopulationSpec.keys()), ("config", ProjectionSpec.keys()),
-], ids=str)
+], ids=lambda part: part if isinstance(part, str) else ",".join(part))
 def test_every_name_is_explained(page: str, names: Any) -> None:
     """A key, rule, distribution, input, method or command that the code knows stands on its page, as code."""
     code = " ".join(re.findall(r"`[^`]+`|^```.*?^```$", PAGES[page], re.MULTILINE | re.DOTALL))
