@@ -34,9 +34,9 @@ def _private_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``numba.njit`` of a function that generated modules call, with its machine code in ``folder()``.
+    """``numba.njit`` with the machine code in ``folder()``, wherever the source is.
 
-    Numba would keep it beside the source. An uninstall leaves it there, and what is left of the package then stands
+    Beside the source of the package an uninstall would leave it, and what is left of the package would then stand
     before an editable install of it.
     """
     def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,14 +54,14 @@ def forget(source: str) -> None:
     """Remove the machine code of a generated module, and the module from this process."""
     name = module_name(source)
     sys.modules.pop(name, None)
-    for path in (folder() / "__pycache__").glob(f"{name}*.nb[ci]"):
+    for path in folder().rglob(f"{name}*.nb[ci]"):
         path.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)
 def _shared() -> bytes:
-    """Digest of the functions that generated modules call: machine code holds copies of them."""
-    files = (Path(__file__).with_name(name).read_bytes() for name in ("intrinsics.py", "kernels.py"))
+    """Digest of the functions that generated modules call, and of how: machine code holds copies of them."""
+    files = (Path(__file__).with_name(name).read_bytes() for name in ("cache.py", "intrinsics.py", "kernels.py"))
     return hashlib.sha256(b"".join(files)).digest()
 
 

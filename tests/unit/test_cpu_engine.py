@@ -6,6 +6,7 @@ import platform
 import re
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -65,6 +66,15 @@ def test_damaged_cache_is_compiled_anew(fresh_cache: Path) -> None:
     for path in fresh_cache.rglob("*.nb[ci]"):
         path.write_bytes(b"not machine code")
     assert CpuEngine(make_plan(balanced()), 1).advance(10).steps == 10
+
+
+def test_one_folder_holds_all_machine_code(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the user has another one for Numba; damaged code would not be found there and replaced."""
+    elsewhere = fresh_cache / "elsewhere"
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(elsewhere))
+    CpuEngine(make_plan(balanced()), 1)
+    assert list((fresh_cache / "cpu").rglob("snnsim_net_*.nbc")) != []
+    assert not elsewhere.exists()
 
 
 def test_unusable_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
