@@ -57,8 +57,7 @@ def synchrony(times: ArrayLike, ids: ArrayLike, n: int, duration: float, window:
     Source: Golomb and Rinzel 1994, Physica D 72:259; Golomb 2007, Scholarpedia 2(1):1347.
     """
     times, ids = _trains(times, ids)
-    bins = max(1, int(np.floor(duration / window + 1e-9)))
-    which = np.ceil(times / window - 1e-9).astype(np.int64) - 1  # a spike at a border ends the window before it
+    which, bins = _windows(times, duration, window)
     inside = (which >= 0) & (which < bins)
     which, ids = which[inside], ids[inside]
     _, counts = np.unique(ids * bins + which, return_counts=True)
@@ -66,6 +65,25 @@ def synchrony(times: ArrayLike, ids: ArrayLike, n: int, duration: float, window:
     single = float(np.sum(counts.astype(float) ** 2)) / bins / n - float(np.mean(per_unit**2))
     whole = float(np.var(np.bincount(which, minlength=bins) / n))
     return float(np.sqrt(whole / single)) if single > 0 else float("nan")
+
+
+def dispersion(times: ArrayLike, duration: float, window: float = 3.0, start: float = 0.0) -> float:
+    """Variance over mean of how many spikes of all units fall into windows of `window` ms: 1 for independent Poisson
+    trains, more where units fire together, and then in proportion to their number.
+
+    Windows are counted from `start` on; a spike at a border ends the window before it, and what is left of `duration`
+    after the last whole window is not counted. NaN without spikes.
+    Source: the synchrony of Potjans and Diesmann 2014, Cereb. Cortex 24:785.
+    """
+    times, _ = _trains(times, None)
+    which, bins = _windows(times - start, duration, window)
+    counts = np.bincount(which[(which >= 0) & (which < bins)], minlength=bins)
+    return float(counts.var() / counts.mean()) if counts.any() else float("nan")
+
+
+def _windows(times: Floats, duration: float, window: float) -> tuple[Ints, int]:
+    """The window of each spike, and how many windows there are; a spike at a border ends the window before it."""
+    return np.ceil(times / window - 1e-9).astype(np.int64) - 1, max(1, int(np.floor(duration / window + 1e-9)))
 
 
 def spike_distance(

@@ -16,6 +16,7 @@ from snnsim.graph import Population, Projection, Train
 from snnsim.positions import positions_from_spec
 from snnsim.random import Stream
 from snnsim.schema import PopulationSpec, ProjectionSpec
+from snnsim.synapses import STATIC, check_synapse, make_synapse, unsent
 from snnsim.synaptic import NAMES, Synaptic
 from snnsim.timing import CLOSE, check_delay, cycle, round_steps
 from snnsim.trains import KEYS, read_train
@@ -150,14 +151,17 @@ def _projection(
     net: Network, spec: ProjectionSpec, source: Population, target: Population, label: str, entry: int
 ) -> Projection:
     problems = Problems()
-    bound = ports = weight = delay = None
+    bound = ports = weight = delay = synapse = None
     with problems.at("connect"):
         rule = rule_from_spec(spec.connect)
         places = (source.placed, target.placed)
         bound = rule.bind(source.n, target.n, source is target, net.seed, label, net.base_dir, places)
     texts = {key: _given(spec, bound, key, problems) for key in ("weight", "delay")}
     with problems.at(""):
-        ports, weight = weighted(net, target.model, spec.port, texts["weight"], NAMES)
+        if spec.synapse not in (None, STATIC) and target.schedule is not None:
+            ports, weight = ("", ""), unsent(net, texts["weight"])
+        else:
+            ports, weight = weighted(net, target.model, spec.port, texts["weight"], NAMES)
     with problems.at("delay"):
         delay = read_delay(net, texts["delay"], f"projections.{entry}", NAMES)
     if bound and weight:
@@ -166,12 +170,18 @@ def _projection(
     if bound and delay:
         with problems.at("delay"):
             delay = _of_synapses(delay, bound, f"{label}/delay", net.dt)
+    if spec.synapse is not None and weight:
+        with problems.at("synapse"):
+            synapse = make_synapse(net, spec.synapse, weight.dimension)
     problems.check()
     assert bound
     assert ports
     assert weight
     assert delay
-    return Projection(label, spec.name, source, target, bound.rule, bound, weight, delay, spec.port, ports, entry)
+    made = Projection(label, spec.name, source, target, bound.rule, bound, weight, delay, spec.port, ports, entry,
+                      synapse)
+    check_synapse(made, net.dt)
+    return made
 
 
 def _of_synapses(value: Value, bound: Bound, stream: str, nothing: float) -> Value:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from snnsim.graph import Current, Ids, Input, Noise, Poisson, Population, Projection, Trace
+from snnsim.graph import Current, Ids, Input, Noise, Poisson, Population, Projection, Synapse, Trace, Weights
 from snnsim.schema import VERSION
-from snnsim.units import TIME, to_text
+from snnsim.units import DIMENSIONLESS, TIME, Dimension, to_text
 from snnsim.yamlfile import scalar
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ def to_data(net: Network) -> Data:
     head = {
         "snnsim": VERSION, "name": net.name, "seed": net.seed, "dt": _time(net.dt),
         "duration": None if net.duration is None else _time(net.duration), "precision": net.precision,
+        "origin": net.origin,
     }
     parts = {
         "populations": {name: _population(one) for name, one in net.populations.items()},
         "inputs": {name: _input(one) for name, one in net.inputs.items()},
         "projections": _projections(net.projections),
-        "record": _given(spikes=_spikes(net.recording.spikes), traces=_traces(net.recording.traces)),
-        "models": {name: plain(model.document) for name, model in net.models.items()},
+        "record": _given(spikes=_spikes(net.recording.spikes), traces=_traces(net.recording.traces),
+                         weights={weights.name: _weights(weights) for weights in net.recording.weights}),
+        "models": {name: plain(document) for name, document in net.documents().items()},
     }
     return _given(**head, **parts)
 
@@ -81,7 +83,28 @@ def _projection(pairs: list[Projection]) -> Data:
     connect = first.rule.to_spec()
     ends = {"from": _one_or_more(p.source.name for p in pairs), "to": _one_or_more(p.target.name for p in pairs)}
     own = {key: getattr(first, key).to_spec() for key in ("weight", "delay") if connect.get(key) is None}
-    return _given(name=first.name, **ends, connect=connect, **own, port=first.port)
+    synapse = None if first.synapse is None else _synapse(first.synapse)
+    return _given(name=first.name, **ends, connect=connect, **own, port=first.port, synapse=synapse)
+
+
+def _synapse(synapse: Synapse) -> Data:
+    model = synapse.model
+    params = {key: _text_of(value, model.parameters[key].dimension) for key, value in synapse.params.items()}
+    init = {key: _text_of(value, model.states[key]) for key, value in synapse.init.items()}
+    modulator = None if synapse.modulator is None else ".".join(
+        [synapse.modulator[0].name, *([synapse.modulator[1]] if synapse.modulator[1] else [])])
+    late = synapse.modulator is not None and synapse.modulator[1] is None
+    return _given(
+        model=model.name, params=params, init=init, modulator=modulator,
+        pairing=None if synapse.pairing == "all" else synapse.pairing,
+        tie=None if synapse.tie == "none" else synapse.tie,
+        axonal=_time(synapse.axonal) if synapse.axonal else None,
+        modulator_delay=_time(synapse.modulator_delay) if late else None,
+    )
+
+
+def _text_of(value: float, dimension: Dimension) -> Any:
+    return value if dimension == DIMENSIONLESS else to_text(value, dimension)
 
 
 def _one_or_more(names: Iterable[str]) -> Any:
@@ -134,6 +157,11 @@ def _traces(traces: Iterable[Trace]) -> Data:
         entry["variables"].append(trace.variable)
     listed = {name: list(same.values()) for name, same in entries.items()}
     return {name: several[0] if len(several) == 1 else several for name, several in listed.items()}
+
+
+def _weights(weights: Weights) -> Data:
+    when = {"on": "pre"} if weights.every is None else {"every": f"{weights.every} step"}
+    return {"projection": weights.projection.label, **when, "synapses": _units(weights.synapses)}
 
 
 class _Dumper(yaml.SafeDumper):

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from snnsim.errors import Problem
 from snnsim.plan import Plan
+
+# The step of the latest event of a unit that has had none: long ago.
+NEVER = -(1 << 30)
 
 
 @dataclass
@@ -20,12 +24,15 @@ class Chunk:
 
     steps: how many were done. step, unit: spikes sorted by (step, unit), units counted over the whole network.
     traces: one array [rows, units] per request of the plan; a row for each recorded step of the chunk.
+    weights: one entry per request of the plan: an array [rows, synapses], or, for what presynaptic events send, step,
+    position in the request's synapses and weight of each, sorted by the first two.
     """
 
     steps: int
     step: np.ndarray
     unit: np.ndarray
     traces: list[np.ndarray]
+    weights: list[Any] = field(default_factory=list)
 
 
 class Engine(Protocol):
@@ -52,6 +59,27 @@ class Engine(Protocol):
 
     def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
         """Go on after step `done` with these spikes under way; the states are set by ``set``."""
+
+    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
+        """Everything that changes in a plastic projection; synapses stand in the order of ``snnsim.plastic``.
+
+        ``w`` and each state of the synapse: [synapses]. ``trace.<name>``: [source units] or [1]; those of targets as
+        ``trace.<name>.before`` and ``.after`` the spikes of a step, [rows, target units], row k for step done - k.
+        ``last``: [source units], step of the latest presynaptic event, ``NEVER`` where there was none. ``arrivals``:
+        [rows, target units], whole quanta, row k for step done + 1 + k.
+        """
+
+    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """Take over what ``plasticity`` gave after step `done`; ``load`` follows."""
+
+    def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
+        """source, target, delay (steps) and w of a plastic projection's synapses as they are, in their order."""
+
+    def snapshot(self) -> Any:
+        """All that changes, for ``restore``."""
+
+    def restore(self, saved: Any) -> None:
+        """Go back to where ``snapshot`` was taken."""
 
     def memory(self) -> dict[str, int]:
         """Bytes by purpose."""

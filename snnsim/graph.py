@@ -7,7 +7,7 @@ they are drawn from streams whose labels derive from `label` of the part.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from snnsim.connect import Bound, Rule
 from snnsim.distributions import Value
 from snnsim.equations import Model
 from snnsim.positions import Placed, Positions
+
+if TYPE_CHECKING:
+    from snnsim.equations.synapse import SynapseModel
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -53,12 +56,31 @@ class Population:
 
 
 @dataclass(frozen=True, eq=False)
+class Synapse:
+    """The rule of a plastic projection.
+
+    params, init: only what was given. axonal: ms of the delay before the synapse. modulator: a population and one of its
+    variables, or None for its spikes, which come modulator_delay ms late.
+    """
+
+    model: SynapseModel
+    params: dict[str, float]
+    init: dict[str, float]
+    pairing: str
+    tie: str
+    axonal: float
+    modulator: tuple[Population, str | None] | None
+    modulator_delay: float
+
+
+@dataclass(frozen=True, eq=False)
 class Projection:
     """Synapses from one population to one other, by a rule.
 
     label: unique name; keys the random streams. name: as given, shared by all pairs of one entry.
     port: as given; ports: which one takes weights >= 0, and which one weights < 0 (the same unless chosen by sign).
-    delay: in ms; 0 acts within the step. entry: which ``project`` call or entry of the file it comes from.
+    delay: in ms; 0 acts within the step. entry: which ``project`` call or entry of the file it comes from. synapse: the
+    rule of plastic ones; their ports are empty where the target receives nothing, as one that plays given spikes does.
     """
 
     label: str
@@ -72,6 +94,7 @@ class Projection:
     port: str | None
     ports: tuple[str, str]
     entry: int
+    synapse: Synapse | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,9 +180,23 @@ class Trace:
     every: int
 
 
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Record weights of the synapses with these numbers (None: all): what is sent (every: None), or every so many steps.
+
+    Synapses are counted in the order of source, target, delay and drawing.
+    """
+
+    name: str
+    projection: Projection
+    synapses: Ids | None
+    every: int | None
+
+
 @dataclass
 class Record:
     """What goes into the result. spikes: population -> ids (None: all units)."""
 
     spikes: dict[str, Ids | None] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
+    weights: list[Weights] = field(default_factory=list)

@@ -14,6 +14,7 @@ from snnsim.errors import InputError, Problem, Problems
 from snnsim.feeds import current_table, most_poisson, most_repeats, port_of, schedule, summed
 from snnsim.ir import Builder, Instr, Op, Program, Type, check
 from snnsim.ir.simplify import rewrite
+from snnsim.lower_rules import make_plasticity, plastic_contribution
 from snnsim.network import Network
 from snnsim.quantum import Contribution, choose, constant, contribution
 from snnsim.random import POISSON_MOST, Stream
@@ -51,6 +52,7 @@ def make_plan(net: Network) -> plan.Plan:
         net.name, net.dt, net.seed, np.float64 if net.precision == "double" else np.float32, populations, projections,
         [_trace(t, order) for t in net.recording.traces],
         {order[name]: ids for name, ids in net.recording.spikes.items()}, list(net.notes),
+        [_weights(net, w) for w in net.recording.weights],
     )
 
 
@@ -69,15 +71,23 @@ def _trace(trace: graph.Trace, order: dict[str, int]) -> plan.TraceRequest:
     return plan.TraceRequest(order[trace.population.name], trace.variable, units, trace.every)
 
 
+def _weights(net: Network, weights: graph.Weights) -> plan.WeightRequest:
+    number = next(k for k, p in enumerate(net.projections) if p is weights.projection)
+    synapses = weights.synapses
+    if synapses is None:
+        synapses = np.arange(sum(len(block.source) for block in weights.projection.bound.blocks()))
+    return plan.WeightRequest(number, synapses, weights.every is None, weights.every or 1)
+
+
 def _projection(
     net: Network, p: graph.Projection, order: dict[str, int], populations: list[plan.Population]
 ) -> plan.Projection:
     ports = populations[order[p.target.name]].ports
     check_range(p.delay.high, net.dt, f"projections.{p.entry}.delay")
     delays = (int(plan.delay_steps(p.delay.low, net.dt)), int(plan.delay_steps(p.delay.high, net.dt)))
-    quanta = (ports[p.ports[0]].quantum, ports[p.ports[1]].quantum)
+    quanta = (1.0, 1.0) if p.ports == ("", "") else (ports[p.ports[0]].quantum, ports[p.ports[1]].quantum)
     return plan.Projection(p.label, order[p.source.name], order[p.target.name], p.bound, p.weight, p.delay, p.ports,
-                           quanta, delays, net.seed, net.dt)
+                           quanta, delays, net.seed, net.dt, make_plasticity(p, order, net.dt))
 
 
 class _Lowering:
@@ -118,6 +128,7 @@ class _Lowering:
             {name: port for name, port in ports.items() if port.bound or self._reached(name)},
             drives, [schedule(train, link, ports, self.net.dt) for train, link in self.trains], level,
             self._units(), offsets, {k.label: int(plan.delay_steps(k.delay, self.net.dt)) for _, k in self.poisson},
+            self.model, values, {k.label: port_of(k) for _, k in self.poisson}, {k.label: k.drive for _, k in self.noises},
         )
 
     def _bind(self, values: dict[str, Any], driven: set[str]) -> None:
@@ -185,8 +196,11 @@ class _Lowering:
         """What can arrive at port `name` in one step."""
         for p in self.incoming:
             if name in p.ports:
-                per_source = _most_spikes(self.net, p.source, seen)
-                yield contribution(p.weight, p.bound.max_indegree * per_source, p.label, self.net.seed)
+                count = p.bound.max_indegree * _most_spikes(self.net, p.source, seen)
+                if p.synapse is None:
+                    yield contribution(p.weight, count, p.label, self.net.seed)
+                else:
+                    yield plastic_contribution(p, count, self.net.seed, self.net.dt)
         for poisson, link in self.poisson:
             if port_of(link) == name:
                 yield constant(link.weight, most_poisson(poisson.rate.high * self.net.dt))

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,14 +21,18 @@ from snnsim.assemble import make_population, make_projections
 from snnsim.canonical import dump, to_data
 from snnsim.checked import checked, found, input_kind
 from snnsim.equations import Model, model_from_document
+from snnsim.equations.synapse import (
+    SynapseModel, check_synapse_document, is_synapse_document, synapse_from_document,
+)
 from snnsim.errors import InputError, Problems, unknown
 from snnsim.graph import Input, Population, Projection, Record
-from snnsim.models import builtin, builtin_names
+from snnsim.models import builtin, builtin_names, builtin_synapse, synapse_names
 from snnsim.places import Marks
 from snnsim.schema import NAME, VERSION, NetworkSpec, PopulationSpec, ProjectionSpec, RecordSpec
 from snnsim.selection import make_record
 from snnsim.stimuli import make_input
 from snnsim.timing import read_dt, read_steps
+from snnsim.units import Dimension
 
 _DT = 0.1
 
@@ -36,7 +41,8 @@ class Network:
     """Populations, projections between them, inputs to them, and what is recorded.
 
     dt: ms. duration: ms, or None. precision: "single" or "double". models: the user's own. base_dir: folder that files
-    are relative to. notes: what was rounded, for the user to know. marks: where its parts stand in the file, for
+    are relative to. notes: what was rounded, for the user to know. origin: the builder that made it and its options, or
+    None. marks: where its parts stand in the file, for
     ``snnsim.places.placed``, which adds file and line to faults that show later.
     """
 
@@ -60,7 +66,9 @@ class Network:
         self.projections: list[Projection] = []
         self.recording = Record()
         self.models: dict[str, Model] = {}
+        self.synapse_models: dict[str, Mapping[str, Any]] = {}   # documents; a weight's unit is known at a projection
         self.notes: list[str] = []
+        self.origin = spec.origin
         self.marks: Marks = {}
         self._faulty: set[str] = set()   # while a file is read: what it declares, with or without faults
         self.dt, self.duration = _DT, None
@@ -70,13 +78,16 @@ class Network:
             with problems.at("duration"):
                 self.duration = read_steps(spec.duration, self.dt, self.notes, "duration") * self.dt
 
-    def model(self, name: str, document: Mapping[str, Any]) -> Model:
-        """Add equations of your own; `document` has the form of a file's ``models:`` entry."""
+    def model(self, name: str, document: Mapping[str, Any]) -> Model | None:
+        """Add equations of your own; `document` has the form of a file's ``models:`` entry.
+
+        Returns the model; None for one of synapses, which is made anew for the weights of each projection.
+        """
         problems = Problems()
         with problems.at("models", name):
             self._add_model(name, document)
         problems.check()
-        return self.models[name]
+        return self.models.get(name)
 
     def population(
         self, name: str, n: int, model: str | Model, init: Mapping[str, Any] | None = None, positions: Any = None,
@@ -101,16 +112,17 @@ class Network:
 
     def project(
         self, source: Any, target: Any, connect: Any, weight: Any = None, delay: Any = None, port: str | None = None,
-        name: str | None = None,
+        name: str | None = None, synapse: Any = None,
     ) -> list[Projection]:
         """Connect each of `source` to each of `target` (populations or their names, one or several) by a rule.
 
         connect: ``sn.fixed_indegree(100)`` and the like. weight: may be left out where the port takes a number without
         unit (then 1). delay: one step unless given. Both may be a quantity, a distribution, an expression of the
         synapse (``snnsim.synaptic``), or one number per synapse. port: chosen by the sign of the weight unless given.
+        synapse: the rule of plastic ones, the name of a model or ``{"model": "stdp_pair", "params": {...}, ...}``.
         """
         raw = {"from": _names(source), "to": _names(target), "connect": connect, "weight": weight, "delay": delay,
-               "port": port, "name": name}
+               "port": port, "name": name, "synapse": _synapse(synapse)}
         problems = Problems()
         made = self._projections(self.projections[-1].entry + 1 if self.projections else 0, raw, problems)
         problems.check()
@@ -127,11 +139,13 @@ class Network:
         self.inputs[name] = made
         return made
 
-    def record(self, spikes: Any = (), traces: Mapping[Any, Any] | None = None) -> None:
-        """Record spikes of populations (or ``{population: units}``) and traces ``{population: {variables, units,
-        every}}``; calls add up."""
+    def record(
+        self, spikes: Any = (), traces: Mapping[Any, Any] | None = None, weights: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record spikes of populations (or ``{population: units}``), traces ``{population: {variables, units,
+        every}}`` and weights ``{name: {projection, on or every, synapses}}``; calls add up."""
         named = _keyed(spikes) if isinstance(spikes, Mapping) else _names(spikes)
-        raw, problems = {"spikes": named, "traces": _keyed(traces or {})}, Problems()
+        raw, problems = {"spikes": named, "traces": _keyed(traces or {}), "weights": weights or {}}, Problems()
         recording = self._recorded(raw, problems)
         problems.check()
         self._extend(recording)
@@ -163,7 +177,25 @@ class Network:
             raise InputError([])   # its own faults are noted already
         if name in builtin_names():
             return builtin(name)
+        if name in (*self.synapse_models, *synapse_names()):
+            raise InputError(f"{name} is a model of synapses, for `synapse:` of a projection; expected one of neurons")
         raise InputError(unknown("model", name, [*self.models, *builtin_names()]))
+
+    def find_synapse_model(self, name: str, weight: Dimension) -> SynapseModel:
+        """The user's synapse model of that name, or the built-in one, for weights of this dimension."""
+        if name in self.synapse_models:
+            return synapse_from_document(name, self.synapse_models[name], weight)
+        if f"models.{name}" in self._faulty:
+            raise InputError([])
+        if name in synapse_names():
+            return builtin_synapse(name, weight)
+        if name in (*self.models, *builtin_names()):
+            raise InputError(f"{name} is a model of neurons, for a population; expected one of synapses")
+        raise InputError(unknown("synapse model", name, [*self.synapse_models, *synapse_names()]))
+
+    def documents(self) -> dict[str, Mapping[str, Any]]:
+        """The user's own models as documents."""
+        return {**{name: model.document for name, model in self.models.items()}, **self.synapse_models}
 
     def find_population(self, name: Any) -> Population:
         """The population of that name."""
@@ -184,8 +216,12 @@ class Network:
         return made
 
     def _add_model(self, name: str, document: Any) -> None:
-        _check_name("model", name, self.models)
-        self.models[name] = model_from_document(name, document)
+        _check_name("model", name, self.documents())
+        if is_synapse_document(document):
+            check_synapse_document(name, document)
+            self.synapse_models[name] = copy.deepcopy(dict(document))
+        else:
+            self.models[name] = model_from_document(name, document)
 
     def _population(self, name: str, raw: Any, problems: Problems) -> Population | None:
         made = None
@@ -221,6 +257,7 @@ class Network:
     def _extend(self, record: Record) -> None:
         self.recording.spikes |= record.spikes
         self.recording.traces += record.traces
+        self.recording.weights += record.weights
 
 
 def from_data(data: Any, base_dir: Path | None, problems: Problems) -> Network | None:
@@ -272,6 +309,13 @@ def _names(value: Any) -> Any:
     """Populations by their names, as a list."""
     several = value if isinstance(value, (list, tuple)) else [value]
     return [item.name if isinstance(item, Population) else item for item in several]
+
+
+def _synapse(value: Any) -> Any:
+    """What ``synapse=`` says, with a population that modulates by its name."""
+    if isinstance(value, Mapping) and isinstance(value.get("modulator"), Population):
+        return {**value, "modulator": value["modulator"].name}
+    return value
 
 
 def _keyed(mapping: Mapping[Any, Any]) -> dict[Any, Any]:

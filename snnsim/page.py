@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnsim.plot import bands, colour, rate_course, thinned
+from snnsim.weight_lines import weight_lines
 
 if TYPE_CHECKING:
     from snnsim.result import Result
@@ -39,7 +40,9 @@ def _content(result: Result) -> dict[str, Any]:
              "course": [_packed(values) for values in rate_course(result, name)]}
             for i, (name, (lo, hi)) in enumerate(bands(result).items())
         ],
-        "traces": [_trace(result, *key) for key in result.traces],
+        "traces": [
+            *(_trace(result, *key) for key in result.traces), *(_weights(result, name) for name in result.weight_names)
+        ],
     }
 
 
@@ -51,7 +54,18 @@ def _spikes(result: Result, population: str, every: int) -> dict[str, str]:
 def _trace(result: Result, population: str, variable: str) -> dict[str, Any]:
     times, rows, units = thinned(result, population, variable)
     name = f"{population} {variable} ({result.trace_plan(population, variable).unit_text or '1'})"
-    return {"name": name, "times": _packed(times), "units": units, "lines": [_packed(line) for line in rows.T]}
+    return {"name": name, "times": [_packed(times)], "units": units, "lines": [_packed(line) for line in rows.T]}
+
+
+def _weights(result: Result, name: str) -> dict[str, Any]:
+    """As a trace, but each line has its own times."""
+    lines = weight_lines(result, name)
+    return {
+        "name": f"weights {name} ({result.weight_plan(name).unit_text or '1'})",
+        "times": [_packed(times) for _, times, _ in lines],
+        "units": [label for label, _, _ in lines],
+        "lines": [_packed(values) for _, _, values in lines],
+    }
 
 
 def _packed(values: NDArray[Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from snnsim.connect import Block, Bound
 from snnsim.distributions import Value
 from snnsim.ir import Program
 from snnsim.random import Stream, WordSource, numpy_words
+
+if TYPE_CHECKING:
+    from snnsim.equations import Model
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Population:
 
     offsets: state -> what its stored number lies below its value, a float or an array [n]; `initial` is as stored.
     onsets: label of a Poisson stream -> steps at the beginning in which nothing of it has arrived yet.
+    model, values: where the program and its numbers come from: the equations, and the parameters in them.
+    poisson, noises: label of a random input -> the port or the continuous input that it feeds, in the program.
     """
 
     name: str
@@ -71,6 +76,10 @@ class Population:
     units: dict[str, str] = field(default_factory=dict)
     offsets: dict[str, Any] = field(default_factory=dict)
     onsets: dict[str, int] = field(default_factory=dict)
+    model: Model | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    poisson: dict[str, str] = field(default_factory=dict)
+    noises: dict[str, str] = field(default_factory=dict)
 
     def value(self, state: str, stored: np.ndarray, units: Any = slice(None)) -> np.ndarray:
         """The values of `units` [..., n] from stored numbers; float64 where there is an offset."""
@@ -86,13 +95,65 @@ class Population:
 
 
 class Synapses(NamedTuple):
-    """A block of synapses; port, weight (quanta) and delay (steps) are scalars where all synapses share them."""
+    """A block of synapses; port, weight (quanta) and delay (steps) are scalars where all synapses share them.
+
+    Of a plastic projection, the weight is the `w` of its rule, a real number.
+    """
 
     source: np.ndarray
     target: np.ndarray
     port: Any
     weight: Any
     delay: Any
+
+
+@dataclass(frozen=True)
+class SpikeTrace:
+    """A trace of spikes: multiplied with `decay` each step, and at a spike increased by `add`, or set to it (nearest).
+
+    on: "pre" (one number per source unit), "post" (one per target unit) or "modulator" (one for the projection).
+    """
+
+    name: str
+    on: str
+    decay: float
+    add: float
+    nearest: bool
+
+
+@dataclass(frozen=True)
+class Modulator:
+    """What else a rule listens to: spikes of a population (`variable` None), `delay` steps late, or one of its states."""
+
+    population: int
+    variable: str | None
+    delay: int
+
+
+@dataclass(frozen=True)
+class Plasticity:
+    """The rule of a plastic projection; docs/conventions.md has the order of events in a step.
+
+    programs: event (``pre``, ``post``, ``step``, ``interval``) -> program over synapses. Their STATE and STORE name `w` or a
+    state of the synapse, their DRIVE a trace, ``since_pre``, ``modulator`` or ``sum_w``; the OUTPUT ``send`` is what a
+    presynaptic spike transmits.
+    params: bound numbers; states: initial values besides `w`. axonal: steps of the delay before the synapse.
+    interval: steps between runs of ``interval``, 0 for none. sign: what is sent is sign * send; |send| <= limit. unit: of
+    the weight, as text.
+    """
+
+    model: str
+    programs: dict[str, Program]
+    params: dict[str, float]
+    states: dict[str, float]
+    traces: tuple[SpikeTrace, ...]
+    tie: str
+    axonal: int
+    interval: int
+    sign: int
+    limit: float
+    unit: str = ""
+    modulator: Modulator | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +171,7 @@ class Projection:
     delays: tuple[int, int]
     seed: int
     dt: float
+    plastic: Plasticity | None = None
 
     @property
     def constant_weight(self) -> bool:
@@ -117,18 +179,22 @@ class Projection:
 
     def blocks(self, low: int, high: int, words: WordSource = numpy_words) -> Iterator[Synapses]:
         """All synapses onto targets in [low, high), a block at a time; `words` is a faster source of random words."""
-        weights, delays = (Stream(self.seed, f"{self.label}/{kind}", words) for kind in ("weight", "delay"))
         for block in self.bound.blocks(low, high, words):
-            weight = self._draw(self.weight, weights, block)
-            port, quanta = self._quantise(weight)
-            yield Synapses(block.source, block.target, port, quanta, self._steps(delays, block))
+            yield Synapses(block.source, block.target, *self.weights(block, words), self.steps(block, words))
 
-    @staticmethod
-    def _draw(value: Value, stream: Stream, block: Block) -> Any:
-        return value.constant if value.constant is not None else value.draw_for(stream, block)
+    def table(self, n_target: int) -> dict[str, np.ndarray]:
+        """All synapses as columns [synapses], named as in ``Synapses``: int64, the weight of a plastic one float64."""
+        kinds = [np.int64] * 5 if self.plastic is None else [np.int64, np.int64, np.int64, np.float64, np.int64]
+        blocks = [[np.broadcast_to(x, len(b.source)) for x in b] for b in self.blocks(0, n_target)]
+        columns = zip(*blocks, strict=True) if blocks else [[np.zeros(0)]] * 5
+        return {name: np.concatenate(list(column)).astype(kind)
+                for name, column, kind in zip(Synapses._fields, columns, kinds, strict=True)}
 
-    def _quantise(self, weight: Any) -> tuple[Any, Any]:
+    def weights(self, block: Block, words: WordSource = numpy_words) -> tuple[Any, Any]:
         """Port (0: the first, 1: the second) by the sign of the weight, and the weight in its quanta."""
+        weight = self._draw(self.weight, self.stream("weight", words), block)
+        if self.plastic is not None:
+            return 0, weight * self.plastic.sign
         if self.ports[0] == self.ports[1]:
             return 0, self._rounded(weight, self.quanta[0])
         if isinstance(weight, float):
@@ -137,13 +203,22 @@ class Projection:
         port = (weight < 0).astype(np.uint8)
         return port, self._rounded(weight, np.where(port, self.quanta[1], self.quanta[0]))
 
+    def steps(self, block: Block, words: WordSource = numpy_words) -> Any:
+        """Delays in steps."""
+        return delay_steps(self._draw(self.delay, self.stream("delay", words), block), self.dt)
+
+    def stream(self, kind: str, words: WordSource) -> Stream:
+        """What weights or delays are drawn from."""
+        return Stream(self.seed, f"{self.label}/{kind}", words)
+
+    @staticmethod
+    def _draw(value: Value, stream: Stream, block: Block) -> Any:
+        return value.constant if value.constant is not None else value.draw_for(stream, block)
+
     @staticmethod
     def _rounded(weight: Any, quantum: Any) -> Any:
         rounded = np.rint(weight / quantum)
         return int(rounded) if isinstance(weight, float) else rounded.astype(np.int64)
-
-    def _steps(self, stream: Stream, block: Block) -> Any:
-        return delay_steps(self._draw(self.delay, stream, block), self.dt)
 
 
 def delay_steps(delay: Any, dt: float) -> Any:
@@ -163,6 +238,20 @@ class TraceRequest:
     every: int
 
 
+@dataclass(frozen=True)
+class WeightRequest:
+    """Record weights of the plastic projection number `projection`.
+
+    synapses: their numbers, ascending, counted in the order of (source, target, delay, drawing). on_pre: what is sent at
+    each presynaptic event; else all of them every `every` steps.
+    """
+
+    projection: int
+    synapses: np.ndarray
+    on_pre: bool
+    every: int
+
+
 @dataclass
 class Plan:
     """A whole network, ready for a backend.
@@ -179,6 +268,7 @@ class Plan:
     traces: list[TraceRequest]
     recorded: dict[int, np.ndarray | None]
     notes: list[str] = field(default_factory=list)
+    weights: list[WeightRequest] = field(default_factory=list)
 
     @property
     def neurons(self) -> int:
@@ -186,7 +276,9 @@ class Plan:
 
     @property
     def max_delay(self) -> int:
-        return max((p.delays[1] for p in self.projections), default=1)
+        """The most steps for which a spike matters."""
+        late = [p.plastic.modulator.delay for p in self.projections if p.plastic and p.plastic.modulator]
+        return max([1, *late, *(p.delays[1] for p in self.projections)])
 
     @property
     def min_delay(self) -> int:

@@ -1,4 +1,4 @@
-"""Raster, population rates and traces of a result, as an image (matplotlib, loaded here only) or as a page."""
+"""Raster, population rates, traces and weights of a result, as an image (matplotlib, loaded here only) or as a page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from snnsim.errors import InputError, Problem
 from snnsim.target import check_folder
+from snnsim.weight_lines import is_distribution, weight_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,11 +51,12 @@ def check_drawing(path: Path) -> None:
 
 
 def figure(result: Result) -> Figure:
-    """A matplotlib figure: raster above, rates, and a panel per trace, over one time axis in ms."""
+    """A matplotlib figure: raster above, rates, and a panel per trace and per recorded weights, over one time axis."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = [3.0, 1.2] + [1.2] * len(result.traces) if result.populations else [1.2] * len(result.traces)
+    above, below = [3.0, 1.2] if result.populations else [], len(result.traces) + len(result.weight_names)
+    panels = above + [1.2] * below
     if not panels:
         raise InputError("nothing was recorded: there is nothing to plot")
     drawing = Figure(figsize=(9, 1.2 + 1.15 * sum(panels)), layout="constrained")
@@ -63,8 +65,10 @@ def figure(result: Result) -> Figure:
     if result.populations:
         _raster(axes[0], result)
         _rates(axes[1], result)
-    for axis, (population, variable) in zip(axes[len(axes) - len(result.traces) :], result.traces, strict=True):
+    for axis, (population, variable) in zip(axes[len(above) :], result.traces, strict=False):
         _trace(axis, result, population, variable)
+    for axis, name in zip(axes[len(panels) - len(result.weight_names) :], result.weight_names, strict=True):
+        _weights(axis, result, name)
     axes[-1].set_xlim(0, max(result.duration, 1e-9))
     axes[-1].set_xlabel("time (ms)")
     return drawing
@@ -154,3 +158,13 @@ def _trace(axis: Axes, result: Result, population: str, variable: str) -> None:
 def _lines(times: Any, rows: Any, units: list[int]) -> Iterator[tuple[tuple[Any, Any], int]]:
     for column, unit in enumerate(units):
         yield (times, rows[:, column]), unit
+
+
+def _weights(axis: Axes, result: Result, name: str) -> None:
+    plan = result.weight_plan(name)
+    look: dict[str, Any] = {"marker": ".", "markersize": 2} if plan.on_pre else {}
+    for label, times, values in weight_lines(result, name):
+        axis.plot(times, values, lw=0.8, label=label, **look)
+    axis.set_ylabel(f"weights\n{name} ({plan.unit_text or '1'})")
+    if is_distribution(plan):
+        axis.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderaxespad=0.2, frameon=False)

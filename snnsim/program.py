@@ -97,19 +97,25 @@ class Program:
         return View(self, self._numbers[population])
 
     def weights(self, projection: int | str) -> dict[str, np.ndarray]:
-        """Synapses of a projection (its number or label): source, target, weight (in the port's unit), delay (ms)."""
+        """Synapses of a projection (its number or label): source, target, weight (in the port's unit), delay (ms).
+
+        Those of a plastic one as they are now, sorted by source, target and delay.
+        """
         known: dict[int | str, int] = {}
         for k, each in enumerate(self.plan.projections):
             known |= {k: k, each.label: k}
         if projection not in known:
             raise InputError(unknown("projection", str(projection), map(str, known)))
-        it = self.plan.projections[known[projection]]
-        drawn = it.blocks(0, self.plan.populations[it.target].n)
-        blocks = [[np.broadcast_to(x, b.source.shape) for x in b] for b in drawn]
-        columns = [np.concatenate(c) if blocks else np.zeros(0) for c in zip(*blocks, strict=True)] or [np.zeros(0)] * 5
-        quanta = np.array(it.quanta)[columns[2].astype(int)]
-        return {"source": columns[0], "target": columns[1], "weight": columns[3] * quanta,
-                "delay": columns[4] * self.plan.dt}
+        number = known[projection]
+        it = self.plan.projections[number]
+        if it.plastic is None:
+            table = it.table(self.plan.populations[it.target].n)
+            weight = table["weight"] * np.array(it.quanta)[table["port"]]
+        else:
+            table = self.engine.synapses_of(number)
+            weight = it.plastic.sign * table["w"].astype(np.float64)
+        return {"source": table["source"], "target": table["target"], "weight": weight,
+                "delay": table["delay"] * self.plan.dt}
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -144,6 +150,10 @@ class Program:
         if recorder is not None:
             recorder.commit(self.done)
 
+    def _plastic(self) -> list[int]:
+        """Numbers of the plastic projections."""
+        return [k for k, p in enumerate(self.plan.projections) if p.plastic is not None]
+
     def _adapt(self, steps: int, took: float) -> None:
         """Chunks long enough that Python costs little, short enough that Ctrl-C and progress are prompt."""
         if steps == self._chunk or took > _CHUNK_S:
@@ -156,7 +166,7 @@ class Program:
         return max(1, int(_TRACE_BYTES / per_step)) if per_step else _LONGEST_CHUNK
 
     def _advance(self, steps: int, recorder: Recorder | None) -> Chunk:
-        before = (self.done, self._states(), self.engine.history())
+        before = self.engine.snapshot()
         chunk = self.engine.advance(steps)
         if (fault := self._fault()) is not None:
             self._explain(before, self.done, fault, recorder)
@@ -175,7 +185,7 @@ class Program:
 
     def _explain(self, before: Any, until: int, fault: tuple[int, str, int], recorder: Recorder | None) -> None:
         """Go back to the beginning of the chunk and step to where the fault first shows; record the steps before it."""
-        self._restore(*before)
+        self.engine.restore(before)
         while self.done < until:
             chunk = self.engine.advance(1)
             if (first := self._fault()) is not None:
@@ -208,6 +218,8 @@ class Program:
             if len(rows):
                 values = self.plan.populations[trace.population].value(trace.variable, rows, trace.units)
                 recorder.write_trace(index, values.astype(rows.dtype, copy=False))
+        for index, weights in enumerate(chunk.weights):
+            recorder.write_weights(index, weights)
 
     # --- saving ----------------------------------------------------------------------------------------------------
 
@@ -231,6 +243,9 @@ class Program:
         arrays = {"spikes/step": step, "spikes/unit": unit, "counts": self.counts}
         for k, state, values in self._states():
             arrays[f"states/{self.plan.populations[k].name}/{state}"] = values
+        for k in self._plastic():
+            label = self.plan.projections[k].label
+            arrays |= {f"plasticity/{label}/{name}": values for name, values in self.engine.plasticity(k).items()}
         base = None if self.net.base_dir is None else str(Path(self.net.base_dir).resolve())
         save_state(path, arrays, {"network": self.net.to_yaml(), "base_dir": base, "done": self.done,
                                   "backend": self.backend.name})
@@ -243,5 +258,8 @@ class Program:
         """Go on from a state; ``InputError`` where a state is missing, because a built-in model has changed since."""
         states = [(k, s, saved.state(p.name, s, p.n)) for k, p in enumerate(self.plan.populations)
                   for s in p.program.states]
+        for k in self._plastic():
+            values = saved.plasticity(self.plan.projections[k].label, self.engine.plasticity(k))
+            self.engine.set_plasticity(k, saved.done, values)
         self._restore(saved.done, states, (saved.arrays["spikes/step"], saved.arrays["spikes/unit"]))
         self.counts[:] = saved.arrays["counts"]

@@ -24,13 +24,14 @@ _SHORT_ERROR = 2.0**-9  # rounding of a typical weight that 16 bits may cost
 class Contribution:
     """What may arrive at a port in one step: at most `count` spikes of weight `largest`.
 
-    typical: size of an ordinary weight; stored: each synapse keeps a weight of its own.
+    typical: size of an ordinary weight; stored: each synapse keeps a weight of its own; plastic: in full precision.
     """
 
     largest: float
     count: float
     typical: float
     stored: bool
+    plastic: bool = False
 
 
 def contribution(weight: Value, count: float, label: str, seed: int) -> Contribution:
@@ -65,8 +66,13 @@ def _single(contributions: list[Contribution], largest: float, total: float) -> 
     """Quantum and bits per stored weight in single precision.
 
     Finer than 24 bits of the largest weight is no use; rather than coarser than 15 bits, the sums become 64 bits wide.
+    Small changes of plastic weights must arrive, so 16 bits are not enough for them.
     """
     fine = max(_power(largest * 2.0**-24), min(_power(total * 2.0**-30), _power(largest * 2.0**-15)))
+    plastic = [c.typical for c in contributions if c.plastic]
+    if plastic:
+        finer = max(_power(min(plastic) * 2.0**-22), _power(total * 2.0**-62))
+        return (finer if fine > min(plastic) * 2.0**-15 else fine), 32
     stored = [c for c in contributions if c.stored]
     if not stored:
         return fine, 32

@@ -66,6 +66,9 @@ class WordSource(Protocol):
     def words_at(self, key: Key, stream: int, index: Indices, draw: int = 0) -> Words:
         """Words of any indices, in their order."""
 
+    def tally(self, key: Key, stream: int, count: int, n: int) -> npt.NDArray[np.int64]:
+        """How often each whole number below n occurs among the first `count` that a stream gives, int64 [n]."""
+
 
 class NumpyWords:
     """The words, by NumPy."""
@@ -83,6 +86,12 @@ class NumpyWords:
         out = np.empty(len(index), np.uint32)
         for lo, hi in chunks(0, len(index), 4 * _CHUNK):
             out[lo:hi] = _words_of(np.asarray(index[lo:hi], np.uint64), stream, draw, key)
+        return out
+
+    def tally(self, key: Key, stream: int, count: int, n: int) -> npt.NDArray[np.int64]:
+        out = np.zeros(n, np.int64)
+        for lo, hi in chunks(0, count, 4 * _CHUNK):
+            out += np.bincount(to_below(self.words(key, stream, lo, hi - lo), n), minlength=n)
         return out
 
 
@@ -145,6 +154,10 @@ class Stream(NamedTuple):
     def below(self, start: int, count: int, n: int | Indices, draw: int = 0) -> Words:
         """Whole numbers uint32 [count] in [0, n); n < 2^32, one or one per number."""
         return to_below(self.words(start, count, draw), n)
+
+    def tally(self, count: int, n: int) -> npt.NDArray[np.int64]:
+        """How often each whole number occurs in ``below(0, count, n)``, int64 [n]."""
+        return self.source.tally(key_of(self.seed), stream_id(self.label), count, n)
 
 
 def to_uniform(words: Words) -> Floats:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
 from snnsim.errors import InputError, unknown
-from snnsim.recording.layout import RecordingPlan, TracePlan
+from snnsim.recording.layout import RecordingPlan, TracePlan, WeightPlan
+from snnsim.recording.recorded import Trace, Weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,48 +33,8 @@ class Source(Protocol):
     def count(self, population: str) -> int: ...
     def read_spikes(self, population: str, lo: int = 0, hi: int | None = None) -> tuple[Any, Any]: ...
     def read_rows(self, index: int, lo: int = 0, hi: int | None = None) -> NDArray[np.floating]: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Trace(NDArrayOperatorsMixin):
-    """A recorded variable: an array [steps, units] that knows its axes.
-
-    data: [T, N]. times: [T] in ms. units: ids [N] in the population. unit: text of the unit of `data` ("mV").
-    Indexing and arithmetic give plain arrays.
-    """
-
-    data: NDArray[np.floating]
-    times: NDArray[np.float64]
-    units: NDArray[np.int64]
-    unit: str
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.data, dtype=dtype, copy=copy)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        plain = [x.data if isinstance(x, Trace) else x for x in inputs]
-        return getattr(ufunc, method)(*plain, **kwargs)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.data[key]
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(T, N)."""
-        return self.data.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32, or float64 where the run was in double precision."""
-        return self.data.dtype
-
-    @property
-    def ndim(self) -> int:
-        """2."""
-        return self.data.ndim
+    def count_weights(self, index: int) -> int: ...
+    def read_weights(self, index: int, lo: int = 0, hi: int | None = None) -> tuple[NDArray[Any], ...]: ...
 
 
 class Result:
@@ -90,6 +49,8 @@ class Result:
         self._of_population = {name: s for s in self._sources for name in s.plan.populations}
         numbered = [(source, index, trace) for source in sources for index, trace in enumerate(source.plan.traces)]
         self._of_trace = {(trace.population, trace.variable): (source, index) for source, index, trace in numbered}
+        listed = [(source, index, weights) for source in sources for index, weights in enumerate(source.plan.weights)]
+        self._of_weights = {weights.name: (source, index) for source, index, weights in listed}
         self.summary: dict[str, Any] = dict(self._sources[0].summary)
         self._agree()
 
@@ -153,6 +114,11 @@ class Result:
         return list(self._of_trace)
 
     @property
+    def weight_names(self) -> list[str]:
+        """What ``record: weights:`` calls them."""
+        return list(self._of_weights)
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """Seed, backend, versions, ...: how the result came about."""
         return dict(self._sources[0].plan.provenance)
@@ -205,6 +171,34 @@ class Result:
         source, index = self._find_trace(population, variable)
         return source.plan.traces[index]
 
+    def weights(self, name: str) -> Weights:
+        """Recorded weights: snapshots [steps, synapses], or what each presynaptic event sent, in order of time.
+
+        Raises ``InputError`` for an unknown name.
+        """
+        source, index = self._find_weights(name)
+        plan = source.plan.weights[index]
+        steps, *ends, values = source.read_weights(index)
+        return Weights(values, steps * self.dt, *(ends or (plan.source, plan.target)), plan.unit_text)
+
+    def weight_plan(self, name: str) -> WeightPlan:
+        """Which synapses' weights were recorded, when and in which unit, without reading them."""
+        source, index = self._find_weights(name)
+        return source.plan.weights[index]
+
+    def count_weights(self, name: str) -> int:
+        """Number of snapshots, or of weights sent."""
+        source, index = self._find_weights(name)
+        return source.count_weights(index)
+
+    def weight_blocks(self, name: str, size: int = BLOCK) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Steps, then sources and targets of what was sent, then weights, in blocks of at most about `size` weights."""
+        source, index = self._find_weights(name)
+        plan = source.plan.weights[index]
+        rows = size if plan.on_pre else max(1, size // len(plan.source))
+        for lo in range(0, source.count_weights(index), rows):
+            yield source.read_weights(index, lo, lo + rows)
+
     def rates(self) -> dict[str, float]:
         """Mean rate of each population in Hz: spikes per recorded unit and second of the recorded time."""
         seconds = (self.duration - self.start) / 1000
@@ -217,7 +211,7 @@ class Result:
         return copy(self, path, overwrite, compress)
 
     def plot(self, path: str | Path | None = None) -> Figure | None:
-        """Raster, rates and traces: to a file (png, svg, pdf, html), or as a figure without `path`."""
+        """Raster, rates, traces and weights: to a file (png, svg, pdf, html), or as a figure without `path`."""
         from snnsim.plot import plot
 
         return plot(self, path)
@@ -226,9 +220,12 @@ class Result:
         """What is recorded here, as a plan for another recording."""
         first = self._sources[0].plan
         traces: list[TracePlan] = [source.plan.traces[index] for source, index in self._of_trace.values()]
+        weights = [source.plan.weights[index] for source, index in self._of_weights.values()]
         subsets = {name: ids for source in self._sources for name, ids in source.plan.subsets.items()}
         sizes = {name: self.size(name) for name in self.populations}
-        return RecordingPlan(first.dt, sizes, traces, first.network_yaml, first.provenance, subsets, first.start)
+        return RecordingPlan(
+            first.dt, sizes, traces, first.network_yaml, first.provenance, subsets, first.start, weights
+        )
 
     def trace_blocks(self, population: str, variable: str, size: int = 4096) -> Iterator[NDArray[np.floating]]:
         """Rows of a trace in blocks of at most `size`."""
@@ -247,6 +244,11 @@ class Result:
         if (population, variable) not in self._of_trace:
             raise InputError(unknown("trace", f"{population}.{variable}", [".".join(key) for key in self._of_trace]))
         return self._of_trace[population, variable]
+
+    def _find_weights(self, name: str) -> tuple[Source, int]:
+        if name not in self._of_weights:
+            raise InputError(unknown("recorded weights", name, self._of_weights))
+        return self._of_weights[name]
 
     def __repr__(self) -> str:
         rates = ", ".join(f"{name} {rate:.3g} Hz" for name, rate in self.rates().items())

@@ -12,10 +12,12 @@ STATE, RECORDING = ("name", "duration", "record"), ("name", "duration")
 _ABSENT = object()
 
 
-def difference(there: str, here: str, leave_out: Collection[str] = ()) -> str | None:
+def difference(
+    there: str, here: str, leave_out: Collection[str] = (), called: tuple[str, str] = ("there", "here")
+) -> str | None:
     """The first difference, as ``"seed is 1 there and 2 here"``; None where there is none.
 
-    there, here: networks as YAML. leave_out: keys of the top level that may differ.
+    there, here: networks as YAML. leave_out: keys of the top level that may differ. called: how to name the two.
     """
     first, second = (parse_yaml(text, "<network>").data for text in (there, here))
     for data in (first, second):
@@ -25,7 +27,7 @@ def difference(there: str, here: str, leave_out: Collection[str] = ()) -> str | 
     if found is None:
         return None
     path, one, other = found
-    return f"{'.'.join(map(str, path))} is {_shown(one)} there and {_shown(other)} here"
+    return f"{'.'.join(map(str, path))} is {_shown(one)} {called[0]} and {_shown(other)} {called[1]}"
 
 
 def _differences(a: Any, b: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,15 @@ class Checkpoint:
             text = f"holds no state {state} of {n} units of {population}: another version of snnsim wrote it"
             raise InputError(Problem(str(self.path), text))
         return values
+
+    def plasticity(self, projection: str, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Everything that changes in a plastic projection; `like` has its names and shapes."""
+        found = {name: self.arrays.get(f"plasticity/{projection}/{name}") for name in like}
+        for name, values in found.items():
+            if values is None or values.shape != like[name].shape:
+                text = f"holds no {name} of the plastic projection {projection}: another version of snnsim wrote it"
+                raise InputError(Problem(str(self.path), text))
+        return {name: values for name, values in found.items() if values is not None}
 
 
 def read_checkpoint(path: str | Path, net: Network | None = None) -> Checkpoint:

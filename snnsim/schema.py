@@ -39,10 +39,15 @@ _RULE = {
     "description": "The connection rule, such as {rule: fixed_indegree, k: 100}.",
     "anyOf": [{"type": "string"}, {"type": "object", "required": ["rule"], "properties": {"rule": {"type": "string"}}}],
 }
+_SYNAPSE = {
+    "description": "The rule of plastic synapses: a model's name, or {model: stdp_pair, params: ...}.",
+    "anyOf": [{"type": "string"}, {"type": "object", "required": ["model"], "properties": {"model": {"type": "string"}}}],
+}
 _ONE_OR_MORE: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
 _SPIKES = {"anyOf": [*_ONE_OR_MORE["anyOf"], {"type": "object", "additionalProperties": _UNITS}]}
+_BUILDER = {"type": "object", "required": ["builder"], "properties": {"builder": {"type": "string"}}}
 _ARRAY = {"anyOf": [{"type": "array"}, _ARRAY_FILE]}
 
 
@@ -125,6 +130,20 @@ class NoiseSpec(Spec):
     input: str | None = Field(default=None, description="Which continuous input of the model; its first unless given.")
 
 
+class SynapseSpec(Spec):
+    """The rule of a plastic projection."""
+
+    model: str = Field(description="A built-in synapse model, or a name from `models`.")
+    params: Values = Field(default={}, description="Parameters that differ from the model's defaults.")
+    init: Values = Field(default={}, description="Initial values of the synapse's own states.")
+    pairing: Literal["all", "nearest"] = Field(default="all", description="Which spikes pair: all, or the nearest ones.")
+    tie: Literal["none", "pre_first", "post_first"] = Field(
+        default="none", description="What coincident spikes of both sides do: not pair, or one side comes first.")
+    axonal: Quantity = Field(default=None, description="The part of the delay that lies before the synapse.")
+    modulator: str | None = Field(default=None, description="A population, or a variable such as reward.v.")
+    modulator_delay: Quantity = Field(default=None, description="Delay of the modulator's spikes; one step unless given.")
+
+
 class ProjectionSpec(Spec):
     """Synapses from each population of `from` to each of `to`."""
 
@@ -135,6 +154,7 @@ class ProjectionSpec(Spec):
     weight: ValueSpec = None
     delay: ValueSpec = None
     port: str | None = None
+    synapse: Annotated[Any, WithJsonSchema(_SYNAPSE)] = None
 
 
 class TraceSpec(Spec):
@@ -143,6 +163,15 @@ class TraceSpec(Spec):
     variables: Names
     units: UnitsSpec = "all"
     every: Quantity = Field(default=None, description="Time between records; each step unless given.")
+
+
+class WeightsSpec(Spec):
+    """Weights of a plastic projection to record: what is sent (`on: pre`), or all of them every so often."""
+
+    projection: str
+    on: Literal["pre"] | None = None
+    every: Quantity = None
+    synapses: UnitsSpec = "all"
 
 
 INPUTS: dict[str, type[Spec]] = {
@@ -172,6 +201,7 @@ class RecordSpec(Spec):
 
     spikes: Annotated[Any, WithJsonSchema(_SPIKES)] = []
     traces: dict[str, Annotated[Any, _Piece(TraceSpec)]] = {}
+    weights: dict[str, Annotated[Any, _Piece(WeightsSpec)]] = Field(default={}, json_schema_extra=_named)
 
 
 class NetworkSpec(Spec):
@@ -189,6 +219,10 @@ class NetworkSpec(Spec):
     record: Annotated[Any, _Piece(RecordSpec)] = {}
     models: dict[str, Any] = Field(default={}, json_schema_extra=_named, description="Equations of your own.")
     include: list[str] = Field(default=[], description="Other YAML files to merge, relative to this one.")
+    network: Annotated[Any, WithJsonSchema(_BUILDER)] = Field(
+        default=None, description="A builder and its options; what it makes is merged below the file.")
+    origin: dict[str, Any] | None = Field(
+        default=None, description="In canonical files: the builder that made the network. It builds nothing.")
 
 
 def json_schema() -> dict[str, Any]:

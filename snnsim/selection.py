@@ -10,9 +10,9 @@ import numpy as np
 
 from snnsim.checked import checked, found
 from snnsim.errors import InputError, Problems, unknown
-from snnsim.graph import Ids, Population, Record, Trace
+from snnsim.graph import Ids, Population, Projection, Record, Trace, Weights
 from snnsim.memory import refuse_array
-from snnsim.schema import RecordSpec, TraceSpec
+from snnsim.schema import RecordSpec, TraceSpec, WeightsSpec
 from snnsim.timing import read_steps
 
 if TYPE_CHECKING:
@@ -69,7 +69,44 @@ def make_record(net: Network, spec: RecordSpec, problems: Problems) -> Record:
                 population = net.find_population(name)
                 if (trace := checked(TraceSpec, one, problems)) is not None:
                     made.traces += _traces(net, population, trace)
+    for name, raw in spec.weights.items():
+        with problems.at("weights", name):
+            if (weights := checked(WeightsSpec, raw, problems)) is not None:
+                made.weights.append(_weights(net, name, weights))
     return made
+
+
+def _weights(net: Network, name: str, spec: WeightsSpec) -> Weights:
+    problems, projection, synapses, every = Problems(), None, None, None
+    with problems.at("projection"):
+        projection = _plastic(net, spec.projection)
+    if projection is not None:
+        with problems.at("synapses"):
+            synapses = read_units(spec.synapses, projection.bound.synapses)
+            if synapses is not None and not projection.bound.rule.exact:
+                raise InputError("expected 'all', since the number of synapses is random")
+    with problems.at("every"):
+        if spec.every is not None:
+            every = read_steps(spec.every, net.dt, net.notes, f"record.weights.{name}.every")
+    if (spec.on is None) == (spec.every is None):
+        problems.add("", "expected one of: on: pre (what is sent), every: 100 ms (all of them, so often)")
+    problems.check()
+    assert projection is not None
+    return Weights(name, projection, synapses, every)
+
+
+def _plastic(net: Network, name: str) -> Projection:
+    """The plastic projection of that label, or of that name where one pair has it."""
+    chosen = [p for p in net.projections if name in (p.label, p.name)]
+    known = [p.label for p in net.projections if p.synapse is not None]
+    if not chosen:
+        raise InputError(unknown("projection", name, known))
+    if len(chosen) > 1:
+        raise InputError(f"expected one projection; {name} stands for {', '.join(p.label for p in chosen)}")
+    if chosen[0].synapse is None:
+        plastic = f"plastic ones are: {', '.join(known)}" if known else "there is no plastic one"
+        raise InputError(f"the weights of {name} do not change: give it a `synapse:`; {plastic}")
+    return chosen[0]
 
 
 def _spikes(net: Network, spec: Any) -> dict[str, Ids | None]:

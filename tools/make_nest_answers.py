@@ -17,16 +17,19 @@ DT, CURRENT_FROM = 0.1, 510
 # The k-th arrival of a train is in step `stride` k mod 1890 + 20.
 TRAINS = {"exc": (150, 37), "inh": (40, 53)}
 NAMES = {"i_e": "I_e", "tau_m": "tau_m", "v_rest": "E_L", "v_th": "V_th", "v_reset": "V_reset", "t_ref": "t_ref",
-         "tau_syn_exc": "tau_syn_ex", "tau_syn_inh": "tau_syn_in"}
+         "tau_syn_exc": "tau_syn_ex", "tau_syn_inh": "tau_syn_in", "tau_a": "adapt_tau", "beta": "adapt_beta"}
 LIF = {"v": "V_m", "i_exc": "I_syn_ex", "i_inh": "I_syn_in"}
 COND = {"v": "V_m", "g_exc": "g_ex", "g_inh": "g_in"}
 GATES = {"m": "Act_m", "h": "Inact_h", "n": "Act_n"}
+GLIF = ("spike_dependent_threshold", "after_spike_currents", "adapting_threshold")
+TH_SPIKE, TH_VOLTAGE = {"th_spike": "threshold_spike"}, {"th_voltage": "threshold_voltage"}
 
 
 class Case(NamedTuple):
     """model: NEST's; states: our names -> NEST's; extra: what NEST alone has to be told.
 
     crossing: the potential whose upward crossing counts as a spike; NEST's own spikes where None.
+    receptors: whether the two trains arrive at receptors with numbers.
     """
 
     model: str
@@ -37,6 +40,14 @@ class Case(NamedTuple):
     states: dict[str, str]
     extra: Mapping[str, Any] = MappingProxyType({})
     crossing: float | None = None
+    receptors: bool = False
+
+
+def glif(mechanisms: str, states: dict[str, str]) -> Case:
+    """A GLIF neuron; `mechanisms`: a 1 for each of ``GLIF`` that it has."""
+    chosen = {name: flag == "1" for name, flag in zip(GLIF, mechanisms, strict=True)}
+    return Case("glif_psc", {"t_ref": 4.0}, (90.0, -60.0), 500.0, 1990, {"v": "V_m"} | states,
+                chosen | {"tau_syn": [2.0, 2.0]}, receptors=True)
 
 
 DELTA = {"tau_m": 20.0, "v_rest": 0.0, "v_th": 20.0, "v_reset": 0.0}
@@ -53,6 +64,17 @@ CASES = {
     "izhikevich_2003": Case("izhikevich", {"i_e": 4.0}, (64.0, -32.0), 6.0, 1990, {"v": "V_m", "u": "U_m"},
                             {"consistent_integration": False}),
     "hodgkin_huxley": Case("hh_psc_alpha", {"i_e": 650.0}, (300.0, -50.0), 100.0, 600, {"v": "V_m"} | GATES),
+    "aeif_psc_exp": Case("aeif_psc_exp", {"i_e": 800.0}, (1200.0, -300.0), 300.0, 1500,
+                         {"v": "V_m", "w": "w", "i_exc": "I_syn_ex"}),
+    "aeif_psc_exp, refractory": Case("aeif_psc_exp", {"i_e": 700.0, "t_ref": 2.0}, (1200.0, -300.0), 300.0, 1500,
+                                     {"v": "V_m", "w": "w", "i_exc": "I_syn_ex"}),
+    "mat2_psc_exp": Case("mat2_psc_exp", {"i_e": 100.0}, (500.0, -200.0), 400.0, 1990, {"v": "V_m"}),
+    # A refractory time of R steps keeps R - 1 steps silent there.
+    "adaptive_lif": Case("eprop_iaf_adapt_bsshslm_2020", {"tau_m": 20.0, "v_rest": 0.0, "v_th": 10.0, "tau_a": 200.0,
+                                                          "beta": 1.8, "t_ref": 2.0},
+                         (3.0, -2.0), 200.0, 1990, {"v": "V_m", "a": "adaptation"}, {"t_ref": 2.1, "V_m": 0.0}),
+    "glif1": glif("000", {}), "glif2": glif("100", TH_SPIKE), "glif3": glif("010", {}), "glif4": glif("110", TH_SPIKE),
+    "glif5": glif("111", TH_SPIKE | TH_VOLTAGE),
     # NEST calls the peak of an action potential its spike, we the upward crossing of v_th.
     "hh_cond_exp_traub": Case("hh_cond_exp_traub", {"i_e": 300.0, "v_rest": -65.0}, (6.0, -20.0), 100.0, 1000,
                               COND | GATES, {"V_m": -65.0, "Act_m": 0.0, "Act_n": 0.0, "Inact_h": 0.0}, -20.0),
@@ -70,9 +92,10 @@ def answer(case: Case) -> dict[str, Any]:
     nest.ResetKernel()
     nest.resolution, nest.verbosity = DT, nest.VerbosityLevel.ERROR
     neuron = nest.Create(case.model, params={NAMES[name]: x for name, x in case.params.items()} | dict(case.extra))
-    for kind, weight in zip(TRAINS, case.weights, strict=True):
+    for receptor, (kind, weight) in enumerate(zip(TRAINS, case.weights, strict=True), 1):
         source = nest.Create("spike_generator", params={"spike_times": [round((s - 10) * DT, 1) for s in train(kind)]})
-        nest.Connect(source, neuron, syn_spec={"weight": weight, "delay": 1.0})
+        place = {"receptor_type": receptor} if case.receptors else {}
+        nest.Connect(source, neuron, syn_spec={"weight": weight, "delay": 1.0} | place)
     source = nest.Create("dc_generator", params={"amplitude": case.current, "start": CURRENT_FROM * DT - 1.0})
     nest.Connect(source, neuron, syn_spec={"delay": 1.0})
     spikes, meter = nest.Create("spike_recorder"), nest.Create("multimeter")

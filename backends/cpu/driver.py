@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from snnsim.backends.cpu import plastic_driver
 from snnsim.backends.cpu.emit import Update
+from snnsim.backends.cpu.plastic_driver import PlasticShape
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class PopulationShape:
     update: Update
     level: int
     counted: bool | None                    # spikes as counts, as marks, or None: it never spikes
-    poisson: tuple[tuple[Any, int, bool], ...] = ()  # (data, parts, per unit)
+    poisson: tuple[Any, ...] = ()
     words: tuple[Any, ...] = ()
     drives: tuple[str, ...] = ()
     traces: tuple[tuple[int, str, str], ...] = ()  # (number of the request, state or output, name)
@@ -31,7 +33,7 @@ class PopulationShape:
 class BundleShape:
     """How one bundle of projections is delivered. level: -1, or that of the targets for a delay of zero."""
 
-    kind: str                               # rows, synapses or ring
+    kind: str                               # rows, pairs, synapses or ring
     level: int = -1
 
 
@@ -52,8 +54,8 @@ from snnsim.backends.cpu.cache import compiled
 from snnsim.backends.cpu.intrinsics import (
     atomic_load, atomic_store, barrier, f32_as_int, f64_as_int, int_as_f32, int_as_f64)
 from snnsim.backends.cpu.kernels import (
-    collect, collect_counts, copy_trace, count_table, count_thresholds, deliver_ring, deliver_rows, deliver_synapses,
-    set_drive, step_words, take_row, take_schedule)
+    collect, collect_counts, copy_trace, deliver_pairs, deliver_ring, deliver_rows, deliver_synapses, draw_counts,
+    list_parts, set_drive, step_words, take_row, take_schedule)
 
 '''
 
@@ -61,17 +63,18 @@ _LOOP = '''
     mine = ids[me]
     at = start[me, first - base]
     turn = 0
-    for s in range(steps):
+    for s in range(steps + 1):
         step = first + s + 1
         h = step - base
-        if s % epoch == 0:
+        if s % epoch == 0 or s == steps:
             turn = 1 - turn
-            if at + room > mine.size:
+            if at + room > mine.size and s < steps:
                 atomic_store(sync, 16 + 8 * turn, 1)
             barrier(sync, threads)
-            if atomic_load(sync, 16 + 8 * turn) != 0:
-                return s
 '''
+
+
+_FOURTH = "if s == 0 or (step & 3) == 0"
 
 
 @dataclass
@@ -87,25 +90,32 @@ class _Source:
         self.lines += ["    " * depth + line for line in lines]
 
 
-def make_driver(populations: list[PopulationShape], bundles: list[BundleShape]) -> Driver:
+def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
+                plastic: list[PlasticShape]) -> Driver:
     """The module text for this shape of network; equal shapes give equal text, so compiled code is found again."""
     out = _Source()
     levels = sorted({p.level for p in populations})
     _ring_catch_up(out, bundles)
+    plastic_driver.catch_up(out, plastic)
+    out.add(3, "if s == steps or atomic_load(sync, 16 + 8 * turn) != 0:", "    return s")
     _arrivals(out, bundles)
+    plastic_driver.arrivals(out, plastic)
     for level in levels:
         if level != levels[0]:
             _zero_delay(out, bundles, level)
         for k, population in enumerate(populations):
             if population.level == level:
                 _population(out, k, population)
+                plastic_driver.variables(out, k, plastic, argument_name)
         out.add(2, f"{out.use('levels')}[me, {level}] = at" if len(levels) > 1 else "pass")
     out.add(2, "start[me, h] = at")
     body = "\n".join(out.lines)
-    functions = (text for p in populations for text in (*p.update.functions, p.update.source))
+    functions = [text for p in populations for text in (*p.update.functions, p.update.source)]
+    functions += [text for shape in plastic for text in shape.rule.functions]
     updates = "\n\n".join(dict.fromkeys(functions))
+    header = _HEADER + (plastic_driver.IMPORTS if plastic else "")
     head = f"@compiled()\ndef run({', '.join((*FIXED, *out.names))}):"
-    return Driver(f"{_HEADER}\n{updates}\n\n{head}{_LOOP}{body}\n    return steps\n", tuple(out.names))
+    return Driver(f"{header}\n{updates}\n\n{head}{_LOOP}{body}\n    return steps\n", tuple(out.names))
 
 
 def _ring_catch_up(out: _Source, bundles: list[BundleShape]) -> None:
@@ -130,15 +140,22 @@ def _arrivals(out: _Source, bundles: list[BundleShape]) -> None:
             out.add(2, f"take_row({out.use(f'b{k}_acc')}, {ring}[step % {ring}.shape[0]])")
         elif bundle.level < 0:
             delays = out.use(f"b{k}_delays")
-            delivery = _delivery(out, k, bundle, f"{delays}.size", "g", "a", "b")
-            out.add(2, f"for g in range({delays}.size):", f"    past = h - {delays}[g]", "    if past >= 1:",
+            spikes = _delivery(out, k, bundle, f"{delays}.size", "g")
+            out.add(2, "n = 0", f"for g in range({delays}.size):", f"    past = h - {delays}[g]", "    if past >= 1:",
                     "        for t in range(threads):", "            a, b = start[t, past - 1], start[t, past]",
-                    "            if a < b:", f"                {delivery}")
+                    *(f"            {line}" for line in spikes), _deliver(out, k, bundle))
 
 
-def _delivery(out: _Source, k: int, bundle: BundleShape, groups: str, group: str, a: str, b: str) -> str:
-    parts = ", ".join(out.use(f"b{k}_{part}") for part in ("acc", "rows", "targets", "weights"))
-    return f"deliver_{bundle.kind}({parts}, {groups}, {group}, ids[t], {a}, {b})"
+def _delivery(out: _Source, k: int, bundle: BundleShape, groups: str, group: str) -> list[str]:
+    """List what the spikes a .. b - 1 of thread t reach, and deliver whenever the list is full."""
+    parts = out.use(f"b{k}_parts")
+    return ["while a < b:",
+            f"    n, a = list_parts({out.use(f'b{k}_rows')}, {groups}, {group}, ids[t], a, b, {parts}, n)",
+            f"    if n == {parts}.shape[1]:", f"        {_deliver(out, k, bundle)}", "        n = 0"]
+
+
+def _deliver(out: _Source, k: int, bundle: BundleShape) -> str:
+    return f"deliver_{bundle.kind}({', '.join(out.use(f'b{k}_{x}') for x in ('acc', 'targets', 'weights', 'parts'))}, n)"
 
 
 def _zero_delay(out: _Source, bundles: list[BundleShape], level: int) -> None:
@@ -146,9 +163,10 @@ def _zero_delay(out: _Source, bundles: list[BundleShape], level: int) -> None:
     out.add(2, "barrier(sync, threads)")
     for k, bundle in enumerate(bundles):
         if bundle.level == level:
-            out.add(2, "for t in range(threads):",
-                    f"    until = {out.use('levels')}[t, {level - 1}]",
-                    "    " + _delivery(out, k, bundle, "1", "0", "start[t, h - 1]", "until"))
+            spikes = _delivery(out, k, bundle, "1", "0")
+            out.add(2, "n = 0", "for t in range(threads):",
+                    f"    a, b = start[t, h - 1], {out.use('levels')}[t, {level - 1}]",
+                    *(f"    {line}" for line in spikes), _deliver(out, k, bundle))
 
 
 def _population(out: _Source, k: int, shape: PopulationShape) -> None:
@@ -169,7 +187,7 @@ def _population(out: _Source, k: int, shape: PopulationShape) -> None:
 
 def _argument(out: _Source, k: int, kind: str, data: Any) -> str:
     if kind == "poisson":
-        return out.use(f"p{k}_counts_{stream_name(data[0])}")
+        return f"{out.use(f'p{k}_counts_{stream_name(data[0])}')}[step & 3]"
     if kind == "words":
         return f"{out.use(f'p{k}_words_{stream_name(data)}')}[step & 3]"
     return out.use(argument_name(k, kind, data))
@@ -186,27 +204,23 @@ def stream_name(label: str) -> str:
 
 
 def _draws(out: _Source, k: int, shape: PopulationShape) -> Iterator[str]:
-    """Words are made for four steps at once; counts every step."""
-    for data, parts, per_unit in shape.poisson:
-        name = stream_name(data[0])
-        counts, limits = out.use(f"p{k}_counts_{name}"), out.use(f"p{k}_limits_{name}")
-        yield f"{counts}[:] = 0"
-        for part in range(parts):
-            words = out.use(f"p{k}_draw{part}_{name}")
-            yield _words(out, k, words, name, part)
-            row = f", {out.use(f'p{k}_table_{name}')}" if per_unit else ""
-            count = f"count_{'table' if per_unit else 'thresholds'}"
-            onset = out.use(f"p{k}_onset_{name}")
-            yield f"if step > {onset}: {count}(p{k}_n, {words}[step & 3], {limits}{row}, {counts})"
+    """Words and counts are made for four steps at once."""
+    for name in map(stream_name, shape.poisson):
+        counts, onset, *rest = (out.use(f"p{k}_{x}_{name}")
+                                for x in ("counts", "onset", "parts", "stream", "limits", "table"))
+        parts, stream, limits, table = rest
+        yield (f"{_FOURTH}: draw_counts({out.use(f'p{k}_low')}, {parts}, step >> 2, {stream}, k0, k1, {limits}, {table}, "
+               f"{counts})")
+        yield f"if step <= {onset}: {counts}[step & 3][:] = 0"
     for label in shape.words:
         name = stream_name(label)
-        yield _words(out, k, out.use(f"p{k}_words_{name}"), name, 0)
+        yield _words(out, k, out.use(f"p{k}_words_{name}"), name)
 
 
-def _words(out: _Source, k: int, words: str, name: str, part: int) -> str:
+def _words(out: _Source, k: int, words: str, name: str) -> str:
     rows = ", ".join(f"{words}[{j}]" for j in range(4))
-    fixed = f"p{k}_n, {out.use(f'p{k}_low')}, {part}, step >> 2, {out.use(f'p{k}_stream_{name}')}, k0, k1"
-    return f"if s == 0 or (step & 3) == 0: step_words({fixed}, {rows})"
+    fixed = f"p{k}_n, {out.use(f'p{k}_low')}, 0, step >> 2, {out.use(f'p{k}_stream_{name}')}, k0, k1"
+    return f"{_FOURTH}: step_words({fixed}, {rows})"
 
 
 def _drives(out: _Source, k: int, shape: PopulationShape) -> Iterator[str]:

@@ -55,7 +55,7 @@ _BITS = {
 }
 
 
-class _Printer:
+class Printer:
     """Collects the lines before, inside and after the loop."""
 
     def __init__(self, program: Program, dtype: Any, per_unit: set[str], wide: set[str]) -> None:
@@ -84,21 +84,21 @@ class _Printer:
     def print(self) -> None:
         for k, instr in self.program:
             if instr.op in (Op.STORE, Op.EMIT, Op.OUTPUT):
-                self._effect(k, instr)
+                self.effect(k, instr)
             else:
-                self._value(k, instr)
+                self.value(k, instr)
 
-    def _value(self, k: int, instr: Instr) -> None:
-        if instr.op is Op.CONST or self._is_scalar(instr):
+    def value(self, k: int, instr: Instr) -> None:
+        if instr.op is Op.CONST or self.is_scalar(instr):
             self.wide[k] = k in self.factors
-            self.before.append(f"v{k} = {self._outside(instr, self.wide[k])}")
+            self.before.append(f"v{k} = {self.outside(instr, self.wide[k])}")
         else:
-            self.body.append(f"v{k} = {self._expression(k, instr)}")
+            self.body.append(f"v{k} = {self.expression(k, instr)}")
 
-    def _is_scalar(self, instr: Instr) -> bool:
+    def is_scalar(self, instr: Instr) -> bool:
         return instr.op in (Op.PARAM, Op.WHOLE) and instr.data not in self.per_unit
 
-    def _outside(self, instr: Instr, wide: bool) -> str:
+    def outside(self, instr: Instr, wide: bool) -> str:
         if instr.op is Op.CONST:
             return _literal(instr.data, _BITS[self.dtype]["real"])
         names = self.scalars if instr.op is Op.PARAM else self.wholes
@@ -108,17 +108,10 @@ class _Printer:
         text = f"{self.argument(kind, '')}[{names.index(instr.data)}]"
         return text if instr.op is Op.PARAM else f"np.{'int64' if wide else 'int32'}({text})"
 
-    def _expression(self, k: int, instr: Instr) -> str:
+    def expression(self, k: int, instr: Instr) -> str:
         self.wide[k] = self.types[k] is Type.INT and any(self.wide.get(a, False) for a in instr.args)
         if instr.op in _LEAF_KIND:
-            kind = _LEAF_KIND[instr.op]
-            self.wide[k] = instr.op is Op.ARRIVAL and instr.data in self.wide_ports
-            text = f"{self.argument(kind, instr.data)}[i]"
-            if instr.op is Op.ARRIVAL:
-                self.after.append(f"{self.argument(kind, instr.data)}[i] = 0")
-            if instr.op is Op.STATE and self.types[k] is Type.INT:
-                return f"np.int32({text})"
-            return _BITS[self.dtype]["uniform"].format(text) if instr.op is Op.UNIFORM else text
+            return self.leaf(k, instr)
         args = [f"v{a}" for a in instr.args]
         if instr.op in TRANSCENDENTAL:
             return self._call(instr, args)
@@ -128,6 +121,16 @@ class _Printer:
             return _BITS[self.dtype]["power2"].format(*args)
         text = f"{args[0]} {_BINARY[instr.op]} {args[1]}" if instr.op in _BINARY else self._template(instr.op, args)
         return f"{'np.int64' if self.wide[k] else 'np.int32'}({text})" if self.types[k] is Type.INT else text
+
+    def leaf(self, k: int, instr: Instr) -> str:
+        """The text of what comes from outside the program."""
+        self.wide[k] = instr.op is Op.ARRIVAL and instr.data in self.wide_ports
+        text = f"{self.argument(_LEAF_KIND[instr.op], instr.data)}[i]"
+        if instr.op is Op.ARRIVAL:
+            self.after.append(f"{self.argument('arrival', instr.data)}[i] = 0")
+        if instr.op is Op.POISSON or (instr.op is Op.STATE and self.types[k] is Type.INT):
+            return f"np.int32({text})"
+        return _BITS[self.dtype]["uniform"].format(text) if instr.op is Op.UNIFORM else text
 
     def _template(self, op: Op, args: list[str]) -> str:
         padded = [*args, *[""] * (3 - len(args))]
@@ -145,7 +148,7 @@ class _Printer:
             return f"np.int32(1) if {text} else np.int32(0)"
         return f"np.int32(np.floor({text}))"
 
-    def _effect(self, k: int, instr: Instr) -> None:
+    def effect(self, k: int, instr: Instr) -> None:
         value = f"v{instr.args[0]}"
         if instr.op is Op.STORE:
             self.after.append(f"{self.argument('state', instr.data)}[i] = {value}")
@@ -164,7 +167,7 @@ _LEAF_KIND = {Op.PARAM: "param", Op.WHOLE: "param", Op.STATE: "state", Op.ARRIVA
 @cache
 def emit_function(op: Op, dtype: Any) -> str:
     """A transcendental operation as a Numba function of one number."""
-    printer = _Printer(function(op, dtype), dtype, set(), set())
+    printer = Printer(function(op, dtype), dtype, set(), set())
     printer.print()
     lines = [*printer.before, *(line.replace(f"{printer.names['state', 'x']}[i]", "x") for line in printer.body)]
     result = printer.after[0].split(" = ")[1]
@@ -191,7 +194,7 @@ def emit_update(program: Program, dtype: Any, per_unit: set[str], wide: set[str]
 
     per_unit: parameters that are arrays; wide: ports whose arrivals are 64-bit.
     """
-    printer = _Printer(program, dtype, per_unit, wide)
+    printer = Printer(program, dtype, per_unit, wide)
     printer.print()
     names = ["n", *(printer.names[a] for a in printer.arguments)]
     lines = [f"    {line}" for line in printer.before]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snnsim.backends.cpu import cache
-from snnsim.backends.cpu.build import Slices, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.build import Slices, fast_words, lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.driver import FIXED, BundleShape, Driver, PopulationShape, argument_name, make_driver
 from snnsim.backends.cpu.emit import Update, emit_update
 from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
@@ -19,7 +19,6 @@ from snnsim.errors import InputError, RunError
 from snnsim.ir import Op
 from snnsim.memory import available
 from snnsim.plan import Plan, Population
-from snnsim.random import poisson_parts
 
 _SYNC_WORDS = 64
 _OVERFLOW = 32
@@ -42,6 +41,7 @@ class CpuEngine:
         self.run = cache.load(self.driver.source)
         self.compile_s = time.perf_counter() - began
         self.pool = ThreadPoolExecutor(self.threads)
+        list(self.pool.map(lambda p: p.bound.prepared(fast_words), plan.projections))
         make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide)
         self.parts = list(self.pool.map(make, range(self.threads)))
         self._make_history()
@@ -61,8 +61,7 @@ class CpuEngine:
     def _shape(self, k: int, population: Population) -> PopulationShape:
         update = self.updates[k]
         kinds = {kind for kind, _ in update.arguments}
-        poisson = tuple((data, poisson_parts(float(np.max(population.params[data[1]]))),
-                         bool(np.ndim(population.params[data[1]]))) for data in population.program.uses(Op.POISSON))
+        poisson = tuple(label for label, _ in population.program.uses(Op.POISSON))
         states = population.program.states
         traces = tuple((i, "state" if t.variable in states else "output", t.variable)
                        for i, t in enumerate(self.plan.traces) if t.population == k)
@@ -184,6 +183,18 @@ class CpuEngine:
         for part, values in zip(self.parts, saved, strict=True):
             for name, array in values.items():
                 part[name][...] = array
+
+    def snapshot(self) -> Any:
+        """All that changes, for going back."""
+        states = [(k, s, self.get(k, s)) for k, p in enumerate(self.plan.populations) for s in p.program.states]
+        return self.done, states, self.history()
+
+    def restore(self, saved: Any) -> None:
+        """Go back to where ``snapshot`` was taken."""
+        done, states, history = saved
+        for k, state, values in states:
+            self.set(k, state, values)
+        self.load(done, *history)
 
     def get(self, population: int, state: str) -> np.ndarray:
         """A copy of a state, [n]."""

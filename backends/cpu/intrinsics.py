@@ -1,4 +1,4 @@
-"""The few machine instructions that Numba does not offer: atomics for the barrier, and the bits of floats."""
+"""The few machine instructions that Numba does not offer: atomics for the barrier, prefetching, the bits of floats."""
 
 from __future__ import annotations
 
@@ -70,6 +70,22 @@ def atomic_store(typingctx, array, index, value):  # type: ignore[no-untyped-def
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
+    """Begin to load the cache line of array[index], which may lie beyond the end."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        place = _element(context, builder, signature.args[0], args[0], args[1])
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        read, keep, data = (ir.Constant(_I32, k) for k in (0, 3, 1))
+        builder.call(function, [builder.bitcast(place, byte), read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), codegen
 
 
 @intrinsic

@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from snnsim.backends.cpu import intrinsics  # noqa: F401  registers the option noalias
 from snnsim.backends.cpu.cache import compiled
+from snnsim.backends.cpu.intrinsics import prefetch  # registers the option noalias, too
 
 u32, u64, i32, i64 = np.uint32, np.uint64, np.int32, np.int64
 _OPTIONS = {"noalias": True, "error_model": "numpy"}
+_PIECE = 512            # units that counts are drawn for at a time
+_AHEAD, _LINES = 6, 8   # parts, and lines of each, that are fetched before they are needed
 
 
 @njit(inline="always")
@@ -57,13 +59,46 @@ def indexed_words(out, first, draw, stream, k0, k1):  # type: ignore[no-untyped-
         out[4 * i + 3] = d
 
 
+@compiled()
+def words_at(out, index, draw, stream, k0, k1):  # type: ignore[no-untyped-def]
+    """Words of any indices, uint64; neighbours that share a counter are computed once."""
+    last, a, b, c, d = u64(0), u32(0), u32(0), u32(0), u32(0)
+    for k in range(index.size):
+        counter = index[k] >> u64(2)
+        if k == 0 or counter != last:
+            low, high = u32(counter & u64(0xFFFFFFFF)), u32(counter >> u64(32))
+            a, b, c, d = _philox(low, high, u32(draw), u32(stream), u32(k0), u32(k1))
+            last = counter
+        word = index[k] & u64(3)
+        out[k] = (a if word == 0 else b) if word < 2 else (c if word == 2 else d)
+
+
+@compiled()
+def add_tally(out, words):  # type: ignore[no-untyped-def]
+    """out[j] += how many of the words become j when they become whole numbers below out.size."""
+    n = u64(out.size)
+    for k in range(words.size):
+        out[i64(u64(words[k]) * n >> u64(32))] += 1
+
+
 @compiled(**_OPTIONS)
-def count_thresholds(n, words, limits, out):  # type: ignore[no-untyped-def]
-    """out[i] += number of limits below words[i]; limits: uint32, a multiple of 8 of them."""
+def _largest(words):  # type: ignore[no-untyped-def]
+    most = u32(0)
+    for i in range(words.size):
+        most = max(most, words[i])
+    return most
+
+
+@compiled(**_OPTIONS)
+def count_thresholds(words, limits, out):  # type: ignore[no-untyped-def]
+    """out[i] += number of limits below words[i]; limits: uint32, rising, a multiple of 8 of them."""
+    most = _largest(words)
     for j in range(0, limits.size, 8):
+        if most <= limits[j]:
+            return
         a, b, c, d = limits[j], limits[j + 1], limits[j + 2], limits[j + 3]
         e, f, g, h = limits[j + 4], limits[j + 5], limits[j + 6], limits[j + 7]
-        for i in range(n):
+        for i in range(words.size):
             w = words[i]
             low = i32(i32(w > a) + i32(w > b)) + i32(i32(w > c) + i32(w > d))
             high = i32(i32(w > e) + i32(w > f)) + i32(i32(w > g) + i32(w > h))
@@ -71,14 +106,42 @@ def count_thresholds(n, words, limits, out):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def count_table(n, words, limits, table, out):  # type: ignore[no-untyped-def]
-    """As ``count_thresholds`` where units differ: unit i uses row table[i] of limits, which rise along the row."""
-    for i in range(n):
+def count_table(words, limits, table, out):  # type: ignore[no-untyped-def]
+    """As ``count_thresholds`` where units differ: unit i uses row table[i] of limits."""
+    for i in range(words.size):
         row = limits[table[i]]
         j = 0
         while j < row.size and words[i] > row[j]:
             j += 1
         out[i] += j
+
+
+@compiled()
+def draw_counts(first, parts, block, stream, k0, k1, limits, table, out):  # type: ignore[no-untyped-def]
+    """Poisson counts of units first, first + 1, ... in the four steps of `block`, a piece at a time in the cache.
+
+    parts: how many draws are summed. limits: [k], or [rows, k] where unit i has row table[i]. out: [4, units], of a type
+    as narrow as holds them: so large populations stay in the cache, too.
+    """
+    words, sums = np.empty((4, _PIECE), u32), np.empty((4, _PIECE), i32)
+    for at in range(0, out.shape[1], _PIECE):
+        n = min(_PIECE, out.shape[1] - at)
+        sums[:] = 0
+        for part in range(parts):
+            step_words(n, first + at, part, block, stream, k0, k1, words[0], words[1], words[2], words[3])
+            for k in range(4):
+                if limits.ndim == 1:
+                    count_thresholds(words[k, :n], limits, sums[k])
+                else:
+                    count_table(words[k, :n], limits, table[at : at + n], sums[k])
+        for k in range(4):
+            _copy(sums[k], out[k, at : at + n])
+
+
+@compiled(**_OPTIONS)
+def _copy(values, out):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        out[i] = values[i]
 
 
 @compiled()
@@ -93,13 +156,17 @@ def set_drive(steps, values, out, step, afresh):  # type: ignore[no-untyped-def]
 
 @compiled()
 def collect(n, marks, marks8, first, ids, at):  # type: ignore[no-untyped-def]
-    """Append the numbers of marked units to ids[at:]; marks: uint8[n], marks8 the same bytes eight at a time."""
-    for block in range(marks8.size):
-        if marks8[block] != 0:
-            for i in range(8 * block, min(8 * block + 8, n)):
-                if marks[i] != 0:
-                    ids[at] = first + i
-                    at += 1
+    """Append the numbers of marked units to ids[at:]. marks: uint8, marks8: the same bytes by eights, a multiple of 8."""
+    for row in range(0, marks8.size, 8):
+        four = marks8[row] | marks8[row + 1] | marks8[row + 2] | marks8[row + 3]
+        if four | marks8[row + 4] | marks8[row + 5] | marks8[row + 6] | marks8[row + 7] == 0:
+            continue
+        for block in range(row, row + 8):
+            if marks8[block] != 0:
+                for i in range(8 * block, min(8 * block + 8, n)):
+                    if marks[i] != 0:
+                        ids[at] = first + i
+                        at += 1
     return at
 
 
@@ -115,27 +182,63 @@ def collect_counts(n, counts, first, ids, at):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def deliver_rows(acc, rows, targets, weights, groups, group, ids, start, stop):  # type: ignore[no-untyped-def]
-    """Add weights[source] to each target of each spike. rows: [sources * groups + 1] ends of each source's groups."""
-    for k in range(start, stop):
-        row = i64(ids[k])
+def list_parts(rows, groups, group, ids, at, stop, parts, n):  # type: ignore[no-untyped-def]
+    """Note which synapses the spikes ids[at:stop] reach after one delay, as long as there is room.
+
+    rows: [sources * groups + 1] where each group of each source begins. parts: [3, room] begin, end, source; n: how many
+    there are. Returns n and the next spike.
+    """
+    while at < stop and n < parts.shape[1]:
+        row = i64(ids[at])
         a = i64(rows[row * groups + group])
         b = i64(rows[row * groups + group + 1])
-        if a < b:
-            w = weights[row]
-            part = targets[a:b]
-            for j in range(part.size):
-                acc[part[j]] += w
+        parts[0, n] = a
+        parts[1, n] = b
+        parts[2, n] = row
+        n += i64(a < b)
+        at += 1
+    return n, at
+
+
+@njit(inline="always")
+def _fetch(values, parts, n, k):  # type: ignore[no-untyped-def]
+    """Have the beginning of a later part loaded: parts are short and lie anywhere, so the processor cannot guess."""
+    if k + _AHEAD < n:
+        low = i64(parts[0, k + _AHEAD])
+        line = 64 // values.itemsize
+        for j in range(low, min(i64(parts[1, k + _AHEAD]) + line - 1, low + _LINES * line), line):
+            prefetch(values, j)
 
 
 @compiled()
-def deliver_synapses(acc, rows, targets, weights, groups, group, ids, start, stop):  # type: ignore[no-untyped-def]
-    """As ``deliver_rows`` with a weight of its own for each synapse."""
-    for k in range(start, stop):
-        row = i64(ids[k])
-        a = i64(rows[row * groups + group])
-        b = i64(rows[row * groups + group + 1])
-        part, w = targets[a:b], weights[a:b]
+def deliver_rows(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
+    """Add weights[source] to each target of each part."""
+    for k in range(n):
+        _fetch(targets, parts, n, k)
+        part, w = targets[i64(parts[0, k]) : i64(parts[1, k])], weights[i64(parts[2, k])]
+        for j in range(part.size):
+            acc[part[j]] += w
+
+
+@compiled()
+def deliver_pairs(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
+    """Add the upper half of each word to the target that its lower half names. weights: not used."""
+    for k in range(n):
+        _fetch(targets, parts, n, k)
+        part = targets[i64(parts[0, k]) : i64(parts[1, k])]
+        for j in range(part.size):
+            word = part[j]
+            acc[word & u32(0xFFFF)] += i32(i32(word) >> i32(16))
+
+
+@compiled()
+def deliver_synapses(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
+    """Add a weight of its own for each synapse."""
+    for k in range(n):
+        _fetch(targets, parts, n, k)
+        _fetch(weights, parts, n, k)
+        part = targets[i64(parts[0, k]) : i64(parts[1, k])]
+        w = weights[i64(parts[0, k]) : i64(parts[1, k])]
         for j in range(part.size):
             acc[part[j]] += w[j]
 
@@ -176,16 +279,55 @@ def copy_trace(values, units, out, row, columns):  # type: ignore[no-untyped-def
 
 
 @compiled()
-def count_rows(rows, keys):  # type: ignore[no-untyped-def]
-    """rows[key + 1] += 1 for each synapse."""
-    for k in range(keys.size):
-        rows[i64(keys[k]) + 1] += 1
+def count_sources(counts, first, source):  # type: ignore[no-untyped-def]
+    """counts[first + source] += 1 for each synapse."""
+    for k in range(source.size):
+        counts[first + i64(source[k])] += 1
 
 
 @compiled()
-def place_rows(at, keys, order):  # type: ignore[no-untyped-def]
-    """order[k] = the place of synapse k in its row; at: next free place of each row."""
-    for k in range(keys.size):
-        key = i64(keys[k])
-        order[k] = at[key]
-        at[key] += 1
+def place_rows(at, first, source, order):  # type: ignore[no-untyped-def]
+    """order[k] = the place of synapse k in the row of its source; at: next free place of each row."""
+    for k in range(source.size):
+        row = first + i64(source[k])
+        order[k] = at[row]
+        at[row] += 1
+
+
+@compiled()
+def scatter(order, values, out):  # type: ignore[no-untyped-def]
+    """out[order[k]] = values[k]."""
+    for k in range(order.size):
+        out[order[k]] = values[k]
+
+
+@compiled()
+def count_groups(starts, groups, number, rows):  # type: ignore[no-untyped-def]
+    """rows[row * number + group] = where that group of a row begins. starts: [n + 1] of rows; groups: of synapses."""
+    counts = np.zeros(number, np.int64)
+    for row in range(starts.size - 1):
+        at = starts[row]
+        counts[:] = 0
+        part = groups[at : starts[row + 1]]
+        for k in range(part.size):
+            counts[part[k]] += 1
+        for group in range(number):
+            rows[row * number + group] = at
+            at += counts[group]
+    rows[rows.size - 1] = starts[starts.size - 1]
+
+
+@compiled()
+def sort_rows(starts, groups, number, rows, values, room):  # type: ignore[no-untyped-def]
+    """Put the values of each row into the order of their groups, which stays as it is. room: the longest row."""
+    at, moved = np.zeros(number, np.int64), np.empty(room, values.dtype)
+    for row in range(starts.size - 1):
+        low = i64(starts[row])
+        part, mine = groups[low : starts[row + 1]], values[low : starts[row + 1]]
+        for group in range(number):
+            at[group] = i64(rows[row * number + group]) - low
+        for k in range(part.size):
+            moved[at[part[k]]] = mine[k]
+            at[part[k]] += 1
+        for k in range(part.size):
+            mine[k] = moved[k]

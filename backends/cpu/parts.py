@@ -14,6 +14,7 @@ from snnsim.plan import Plan, Population
 from snnsim.random import key_of, poisson_parts, poisson_thresholds, stream_id
 
 Part = dict[str, Any]
+_PARTS = 512    # pieces of rows that are listed before they are delivered: they stay in the cache
 
 
 class PartMaker:
@@ -60,7 +61,7 @@ class PartMaker:
             if kind not in ("poisson", "words"):
                 part[argument_name(k, kind, data)] = self._argument(part, thread, k, kind, data, low, high)
         if ("marks", "spikes") in self.updates[k].arguments:
-            padded = np.zeros((n + 7) // 8 * 8, np.uint8)
+            padded = np.zeros((n + 63) // 64 * 64, np.uint8)
             part[argument_name(k, "marks", "spikes")], part[f"{name}_marks8"] = padded, padded.view(np.uint64)
         self._add_states(part, k, population, low, high)
         for drive, table in population.drives.items():
@@ -93,12 +94,11 @@ class PartMaker:
         for label, mean in population.program.uses(Op.POISSON):
             name, means = stream_name(label), np.asarray(population.params[mean], dtype=float)
             parts = poisson_parts(float(means.max()))
-            for number in range(parts):
-                part[f"p{k}_draw{number}_{name}"] = np.zeros((4, n), np.uint32)
             rows, table = np.unique(means.ravel()[low : low + n] if means.ndim else means.ravel(), return_inverse=True)
             limits = limit_table([float(m) / parts for m in rows])
-            part.update({f"p{k}_counts_{name}": np.zeros(n, np.int32), f"p{k}_stream_{name}": stream_id(label),
-                         f"p{k}_onset_{name}": population.onsets.get(label, 0),
+            counts = np.zeros((4, n), np.uint8 if parts * limits.shape[1] <= 0xFF else np.uint16)
+            part.update({f"p{k}_counts_{name}": counts, f"p{k}_stream_{name}": stream_id(label),
+                         f"p{k}_onset_{name}": population.onsets.get(label, 0), f"p{k}_parts_{name}": parts,
                          f"p{k}_limits_{name}": limits if means.ndim else limits[0],
                          f"p{k}_table_{name}": table.astype(np.int32)})
         for label in uniform_streams(population):
@@ -111,6 +111,7 @@ class PartMaker:
         part[f"b{k}_acc"] = part["acc"][packed.base : packed.end]
         ring = bundle.kind == "ring"
         part[f"b{k}_delays"] = packed.delays if ring else np.array(bundle.delays, np.int64)
+        part[f"b{k}_parts"] = np.zeros((3, _PARTS), np.int64)
         if ring:
             part[f"b{k}_ring"] = np.zeros((max(bundle.delays) + 1, packed.end - packed.base), self.sums)
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from snnsim.engine import Backend
     from snnsim.equations import Model
     from snnsim.plan import Plan, Port
+    from snnsim.result import Result
 
-TABLES = ("nodes", "populations", "inputs", "projections", "ports", "traces", "backends")
+TABLES = ("nodes", "populations", "inputs", "projections", "ports", "traces", "weights", "backends")
 
 
 def network_contents(config: Path, overrides: Iterable[str]) -> dict[str, Any]:
@@ -131,18 +132,27 @@ def recording_contents(file: Path) -> dict[str, Any]:
             for name in result.populations
         ],
         "traces": [_trace(result, *key) for key in result.traces],
+        "weights": [_weights(result, name) for name in result.weight_names],
     }
 
 
-def _trace(result: Any, population: str, variable: str) -> dict[str, Any]:
-    plan = next(t for t in result.plan().traces if (t.population, t.variable) == (population, variable))
+def _trace(result: Result, population: str, variable: str) -> dict[str, Any]:
+    plan = result.trace_plan(population, variable)
     return {"population": population, "variable": variable, "units": len(plan.units), "unit": plan.unit_text,
             "every_ms": plan.every * result.dt}
 
 
+def _weights(result: Result, name: str) -> dict[str, Any]:
+    """`rows`: snapshots, or weights sent."""
+    plan = result.weight_plan(name)
+    return {"name": name, "projection": plan.projection, "synapses": len(plan.source), "unit": plan.unit_text,
+            "on": "pre" if plan.on_pre else None, "every_ms": None if plan.on_pre else plan.every * result.dt,
+            "rows": result.count_weights(name)}
+
+
 def _counted(entries: dict[str, Any]) -> dict[str, Any]:
-    """Numbers of synapses as text that says where they are a mean."""
-    shown = dict(entries)
+    """Numbers of synapses as text that says where they are a mean; nothing where there is no value."""
+    shown = {key: "" if value is None else value for key, value in entries.items()}
     if not shown.pop("synapses_exact", True):
         shown["synapses"] = f"about {shown['synapses']}"
     return shown

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from snnsim.connect.base import (
-    BLOCK,
     Block,
     Bound,
     Ids,
@@ -25,7 +24,6 @@ from snnsim.connect.base import (
     whole,
 )
 from snnsim.errors import InputError, Problem
-from snnsim.normal import chunks
 from snnsim.random import Indices, Stream, WordSource, to_below
 
 
@@ -127,9 +125,7 @@ class FixedTotal(Rule):
     def prepare(self, bound: Bound, source: WordSource) -> _Rows:
         if not self.multapses:
             return _distinct_pairs(bound, self.n, source)
-        stream, degrees = bound.stream(source, "/targets"), np.zeros(bound.n_target, np.int64)
-        for lo, hi in chunks(0, self.n, BLOCK):
-            degrees += np.bincount(stream.below(lo, hi - lo, bound.n_target), minlength=bound.n_target)
+        degrees = bound.stream(source, "/targets").tally(self.n, bound.n_target)
         return _Rows(np.concatenate(([0], np.cumsum(degrees))), None)
 
     def draw(self, bound: Bound, low: int, high: int, source: WordSource) -> Iterator[Block]:

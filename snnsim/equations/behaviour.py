@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from snnsim.equations.document import expression_text, mapping
 from snnsim.equations.expr import DT, Expr, const, make, state, substitute, whole
 from snnsim.equations.linear import NotLinearError, in_states
-from snnsim.equations.read import Reader, expression_text, mapping
-from snnsim.equations.rules import METHODS, Method, Refractory, Rules
+from snnsim.equations.read import Reader
+from snnsim.equations.rules import METHODS, MOST_SUBSTEPS, Method, Refractory, Rules
 from snnsim.equations.text import text
 from snnsim.equations.typed import Typed
 from snnsim.errors import InputError, Problems, unknown
 from snnsim.ir.ops import Op
 from snnsim.units import DIMENSIONLESS, TIME, describe
 
-KEYS = ("about", "source", "parameters", "inputs", "dynamics", "receive", "spike", "reset", "refractory", "integrate",
-        "outputs", "initial", "relative", "schedule")
+KINDS = ("neuron", "synapse")
+KEYS = ("kind", "about", "source", "parameters", "inputs", "dynamics", "receive", "spike", "reset", "refractory",
+        "integrate", "outputs", "initial", "relative", "schedule")
 
 
 def read_rules(document: Any) -> Rules:
@@ -26,9 +28,9 @@ def read_rules(document: Any) -> Rules:
         document = mapping(document, "{parameters: ..., dynamics: ...}")
     problems.check()
     reader = Reader(document)
-    for key in document:
-        if key not in KEYS:
-            reader.problems.add(key, unknown("key of a model", key, KEYS))
+    reader.check_keys("model", KEYS)
+    if document.get("kind", "neuron") != "neuron":
+        reader.problems.add("kind", unknown("kind of model", str(document["kind"]), KINDS))
     reader.read_names()
     reader.read_dynamics()
     _Behaviour(reader).read()
@@ -185,7 +187,7 @@ def method(value: Any) -> Method:
     if len(names) != 1 or names[0] not in METHODS[1:] or test not in (None, "substep"):
         raise InputError(f"expected a method or {{rk4: 4, spike_test: substep}}, found {value!r}")
     count = entry[names[0]]
-    if type(count) is not int or not 1 <= count <= 64:
-        raise InputError(f"expected a number of sub-steps from 1 to 64, found {count!r}")
+    if type(count) is not int or not 1 <= count <= MOST_SUBSTEPS:
+        raise InputError(f"expected a number of sub-steps from 1 to {MOST_SUBSTEPS}, found {count!r}")
     return Method(names[0], count, test == "substep")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from snnsim.equations.expr import ONE, const, make, random
+from snnsim.equations.expr import ONE, ZERO, const, make, random
 from snnsim.equations.typed import Typed, same, show
 from snnsim.errors import InputError
 from snnsim.ir.ops import Op, Type
-from snnsim.units import DIMENSIONLESS
+from snnsim.units import DIMENSIONLESS, Dimension
 
 Function = Callable[..., Typed]
 _MAX_POWER = 64
@@ -32,11 +32,19 @@ def _extreme(op: Op) -> Function:
     def extreme(draws: list[str], *values: Typed) -> Typed:
         found = values[0]
         for value in values[1:]:
-            dimension = same(f"take the {op.name.lower()} of", found, value)
+            dimension = _same_or_zero(f"take the {op.name.lower()} of", found, value)
             found = Typed(make(op, found.real(), value.real()), dimension, found.syntax)
         return found
 
     return extreme
+
+
+def _same_or_zero(verb: str, a: Typed, b: Typed) -> Dimension:
+    """The common dimension; a plain 0 has any."""
+    for zero, other in ((a, b), (b, a)):
+        if zero.expr is ZERO and zero.dimension == DIMENSIONLESS:
+            return other.dimension
+    return same(verb, a, b)
 
 
 def _clip(draws: list[str], x: Typed, low: Typed, high: Typed) -> Typed:

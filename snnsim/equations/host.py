@@ -8,12 +8,36 @@ from functools import cached_property
 import numpy as np
 
 from snnsim.equations.expr import Expr, postorder
-from snnsim.errors import InputError, Problem
+from snnsim.equations.rules import Parameter
+from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.ir import exact
 from snnsim.ir.interpret import Environment, interpret
 from snnsim.ir.ops import Builder, Op, Program
+from snnsim.units import describe
 
 Values = dict[str, "float | np.ndarray"]
+
+
+def complete(parameters: Mapping[str, Parameter], values: Mapping[str, float | np.ndarray], dt: float) -> Values:
+    """The values of all parameters, defaults where none is given, and ``dt``.
+
+    Raises ``InputError`` with every unknown name, missing value and wrong sign.
+    """
+    problems = Problems()
+    for name, value in values.items():
+        with problems.at(name):
+            if name not in parameters:
+                raise InputError(unknown("parameter", name, parameters))
+            parameters[name].check(value)
+    for name, parameter in parameters.items():
+        if parameter.default is None and name not in values:
+            problems.add(name, f"missing: expected {describe(parameter.dimension)}")
+    problems.check()
+    given = {name: plain(values.get(name, parameter.default)) for name, parameter in parameters.items()}
+    for name, value in given.items():
+        if np.any(np.isnan(value)):
+            raise InputError(Problem(name, "expected a number, found nan"))
+    return given | {"dt": float(dt)}
 
 
 def parameters_of(expr: Expr) -> list[str]:

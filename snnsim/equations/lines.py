@@ -10,7 +10,7 @@ from snnsim.errors import InputError
 _NAME = r"[A-Za-z_]\w*"
 _LEFT = re.compile(rf"d\s*(?P<ode>{_NAME})\s*/\s*dt|(?P<map>{_NAME})\s*\[\s*n\s*\+\s*1\s*\]|(?P<alias>{_NAME})")
 _EQUALS = re.compile(r"(?<![<>=!+*/-])=(?!=)")
-_RECEIVE = re.compile(rf"\s*({_NAME})\s*(\+=|-=|=)(?!=)\s*(.+?)\s*", re.DOTALL)
+_STATEMENT = re.compile(rf"\s*({_NAME})\s*(\+=|-=|=)(?!=)\s*(.+?)\s*", re.DOTALL)
 _FORMS = "expected 'dx/dt = ... : unit', 'x[n+1] = ... : unit' or 'x = ... : unit'"
 
 
@@ -54,6 +54,22 @@ def dynamics_line(number: int, text: str) -> Line:
     return Line(kind, match[kind], right.strip(), "" if unit == "1" else unit, number)
 
 
+class Assignment(NamedTuple):
+    """One statement of a rule. sign: ``=``, ``+=`` or ``-=``."""
+
+    name: str
+    sign: str
+    right: str
+
+
+def assignment(text: str) -> Assignment:
+    """The parts of ``x = ...``, ``x += ...`` or ``x -= ...``."""
+    match = _STATEMENT.fullmatch(text)
+    if not match:
+        raise InputError(f"expected 'x = ...', 'x += ...' or 'x -= ...', found {text!r}")
+    return Assignment(*match.groups())
+
+
 class Receive(NamedTuple):
     """One statement of `receive`. sign: ``+=``, ``-=`` or ``=``; unit: of the name, for ``=`` alone."""
 
@@ -65,7 +81,7 @@ class Receive(NamedTuple):
 
 def receive_statement(text: str) -> Receive:
     """The parts of ``x += w``, ``x -= w`` or ``x = w : unit``."""
-    match = _RECEIVE.fullmatch(text)
+    match = _STATEMENT.fullmatch(text)
     if not match:
         raise InputError(f"expected 'x += ...', 'x -= ...' or 'x = ... : unit' with the weight w, found {text!r}")
     name, sign, right = match.groups()

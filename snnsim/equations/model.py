@@ -13,13 +13,14 @@ import numpy as np
 from snnsim.equations.behaviour import read_rules
 from snnsim.equations.emit import Emitter
 from snnsim.equations.expr import ZERO, Expr, drive, substitute
-from snnsim.equations.host import Table, Values, parameters_of, plain
+from snnsim.equations.host import Table, Values, complete, parameters_of
 from snnsim.equations.propagators import Propagator, Propagators
 from snnsim.equations.relative import relative
 from snnsim.equations.rules import Parameter, Port, Rules
+from snnsim.equations.stability import Stability
 from snnsim.equations.step import COUNTER, Outcome, step
 from snnsim.equations.text import text
-from snnsim.errors import InputError, Problem, Problems, unknown
+from snnsim.errors import InputError, Problem
 from snnsim.ir.ops import Builder, Op, Program, Type
 from snnsim.units import DIMENSIONLESS, Dimension
 
@@ -71,9 +72,13 @@ class Model:
 
         values: parameters in the coherent system, defaults where absent; floats, or float64 arrays [units]. dt in ms.
         Returns floats, and arrays [units] where a parameter involved is one; whole numbers as int or int64.
-        Raises ``InputError`` naming the parameter and the expression that is not finite.
+        Raises ``InputError`` naming the parameter and the expression that is not finite, or the variable for which the
+        method is unstable with this dt.
         """
-        return self._compile(drives).bind(self._complete(values, dt))
+        complete = self._complete(values, dt)
+        found = self._compile(drives).bind(complete)
+        self._stability.check(complete, dt)
+        return found
 
     def initial(self, values: Mapping[str, float | np.ndarray], dt: float) -> Values:
         """The initial value of every state, in the same form as `bind`; a program starts from it less its offset."""
@@ -85,6 +90,10 @@ class Model:
         return self._offsets.evaluate(self._complete(values, dt))
 
     @cached_property
+    def _stability(self) -> Stability:
+        return Stability(self._rules)
+
+    @cached_property
     def _initial(self) -> Table:
         return Table(self._rules.initial)
 
@@ -93,15 +102,7 @@ class Model:
         return Table(self._rules.relative)
 
     def _complete(self, values: Mapping[str, float | np.ndarray], dt: float) -> Values:
-        problems = Problems()
-        for name, value in values.items():
-            with problems.at(name):
-                if name not in self.parameters:
-                    raise InputError(unknown("parameter", name, self.parameters))
-                self.parameters[name].check(value)
-        problems.check()
-        given: Values = {name: plain(values.get(name, p.default)) for name, p in self.parameters.items()}
-        return given | {"dt": float(dt)}
+        return complete(self.parameters, values, dt)
 
     def _compile(self, drives: Collection[str] | None) -> _Compiled:
         chosen = frozenset(self.drives if drives is None else drives)
@@ -129,9 +130,6 @@ class _Compiled:
 
     def bind(self, values: Values) -> Values:
         """The numbers for complete `values`."""
-        for name, value in values.items():
-            if np.any(np.isnan(value)):
-                raise InputError(Problem(name, "expected a number, found nan"))
         found = self._hoisted.evaluate(values) | self._propagators.evaluate(values)
         wholes = self._wholes.evaluate(values)
         return found | {name: _whole(self._wholes.expressions[name], value) for name, value in wholes.items()}

@@ -27,6 +27,9 @@ UNITS = (
 )
 RESERVED = frozenset({"dt", "refractory", "previous", *FUNCTIONS})
 _QUANTITY = re.compile(rf"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[ \t]+({'|'.join(UNITS)})\b")
+# The one keyword of Python that may be a name (the learning rate of STDP), and what the parser reads in its place.
+LAMBDA = "lambda"
+_LAMBDA, _STAND_IN = re.compile(rf"(?<![\w.]){LAMBDA}\b"), f"{LAMBDA}\u00b7"
 _MAX_TEXT, _MAX_DEPTH = 4000, 60
 
 
@@ -48,7 +51,15 @@ class Parser:
 
     def parse(self, text: str) -> Typed:
         """The tree of `text` and its dimension; ``InputError`` with the reason."""
-        return self._visit(_tree(self._quantities(text)))
+        return self._visit(self.syntax(text))
+
+    def syntax(self, text: str) -> ast.expr:
+        """`text` in Python's grammar, nothing looked up yet; ``InputError`` where it is not an expression."""
+        text = self._quantities(text)
+        return _tree(_LAMBDA.sub(_STAND_IN, text) if self._has_lambda(text) else text)
+
+    def _has_lambda(self, text: str) -> bool:
+        return _LAMBDA.search(text) is not None and self.lookup.find(LAMBDA) is not None
 
     def _quantities(self, text: str) -> str:
         """``20 ms`` as ``(20*ms)``."""
@@ -158,6 +169,9 @@ def _tree(text: str) -> ast.expr:
         raise InputError(f"not an expression: {text.strip()!r}") from error
     if _depth(tree) > _MAX_DEPTH:
         raise InputError(f"expression nested deeper than {_MAX_DEPTH} levels: name its parts on lines of their own")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == _STAND_IN:
+            node.id = LAMBDA
     return tree
 
 

@@ -8,47 +8,26 @@ from functools import partial
 from typing import Any
 
 from snnsim import units
-from snnsim.equations.expr import Expr, arrival, drive, make, param, postorder, state, substitute
+from snnsim.equations.document import Document, expect, expression_text, on_line
+from snnsim.equations.expr import Expr, arrival, drive, make, postorder, state, substitute
 from snnsim.equations.lines import Line, Receive, dynamics_line, logical_lines, receive_statement
 from snnsim.equations.linear import NotLinearError, collect
-from snnsim.equations.quantities import dimension_of, quantity
-from snnsim.equations.rules import SIGNS, Jump, Parameter, Port, Rules, before, following
-from snnsim.equations.scope import Scope
-from snnsim.equations.text import number
+from snnsim.equations.quantities import dimension_of
+from snnsim.equations.rules import Jump, Port, Rules, before, following
 from snnsim.equations.typed import Typed
-from snnsim.errors import InputError, Problem, Problems, unknown
+from snnsim.errors import InputError
 from snnsim.ir.ops import Op
 from snnsim.units import TIME, Dimension, describe
 
 _WEIGHT = drive("w")
 
 
-def mapping(value: Any, example: str) -> Mapping[str, Any]:
-    """`value` as a mapping with text keys; an absent part of the document is an empty one."""
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InputError(f"expected a mapping such as {example}, found {value!r}")
-    return value
-
-
-def expression_text(value: Any) -> str:
-    """An expression as text; YAML reads `0` as a number and `true` as a truth value."""
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, (int, float)):
-        return number(value)
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"expected an expression, found {value!r}")
-    return value
-
-
-class Reader:
+class Reader(Document):
     """Reads names, dynamics and ports: what the rules of a step are made of."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self.document, self.rules = document, Rules()
-        self.scope, self.problems = Scope(), Problems()
+        super().__init__(document)
+        self.rules = Rules(self.parameters)
         self._lines: list[Line] = []
         self._statements: dict[str, list[Receive]] = {}
 
@@ -57,7 +36,7 @@ class Reader:
 
         Raises ``InputError`` where one could not: the faults of what reads it would say nothing new.
         """
-        self.each("parameters", "{tau_m: 20 ms}", self._parameter)
+        self.each("parameters", "{tau_m: 20 ms}", self.parameter)
         self.each("inputs", "{i_inj: pA}", self._input)
         self._split()
         for line in self._lines:
@@ -65,31 +44,13 @@ class Reader:
         self.each("receive", "{exc: i_exc += w}", self._declare_port)
         self.problems.check()
 
-    def each(self, key: str, example: str, read: Callable[[str, Any], None]) -> None:
-        """Read every entry of one part of the document under its own path."""
-        with self.problems.at(key):
-            for name, value in mapping(self.document.get(key), example).items():
-                with self.problems.at(name):
-                    read(name, value)
-
     def at_line(self, line: Line, read: Callable[[Line], Any]) -> None:
         """Read one line of the dynamics; its faults say the line."""
         with self.problems.at("dynamics"):
             try:
                 read(line)
             except InputError as error:
-                raise InputError(_on_line(line, error)) from error
-
-    def _parameter(self, name: str, value: Any) -> None:
-        self.scope.claim(name, "a parameter", None)
-        entry = value if isinstance(value, Mapping) else {"default": value}
-        if "default" not in entry or set(entry) - {"default", "about", "must_be"}:
-            raise InputError(f"expected a quantity or {{default: ..., about: ..., must_be: ...}}, found {value!r}")
-        found, must_be = quantity(entry["default"]), entry.get("must_be", "")
-        if must_be and must_be not in SIGNS:
-            raise InputError(unknown("must_be", str(must_be), SIGNS))
-        self.rules.parameters[name] = Parameter(found.value, found.dimension, str(entry.get("about", "")), must_be)
-        self.scope.define(name, Typed(param(name), found.dimension))
+                raise InputError(on_line(line.number, error)) from error
 
     def _input(self, name: str, value: Any) -> None:
         self.scope.claim(name, "an input", None)
@@ -119,9 +80,9 @@ class Reader:
         """The value of a sub-expression; its faults are noted once, at its own line."""
         try:
             value = self.scope.parse(line.right)
-            _expect(line.name, value.dimension, dimension_of(line.unit))
+            expect(line.name, value.dimension, dimension_of(line.unit))
         except InputError as error:
-            self.problems.found += [replace(p, path="dynamics") for p in _on_line(line, error)]
+            self.problems.found += [replace(p, path="dynamics") for p in on_line(line.number, error)]
             raise InputError([]) from error
         return value
 
@@ -155,10 +116,10 @@ class Reader:
         value = self.scope.parse(line.right)
         expected = self.rules.states[line.name]
         if line.kind == "ode":
-            _expect(f"d{line.name}/dt", value.dimension, expected / TIME)
+            expect(f"d{line.name}/dt", value.dimension, expected / TIME)
             self.rules.derivatives[line.name] = _now(value.real(), self.rules.states)
             return
-        _expect(f"{line.name}[n+1]", value.dimension, expected)
+        expect(f"{line.name}[n+1]", value.dimension, expected)
         self.rules.maps[line.name] = _now(value.real(), self.rules.states)
         self.scope.mapped[line.name] = Typed(following(line.name), expected)
 
@@ -200,15 +161,6 @@ class Reader:
                              f"{describe(port.dimension)} in another")
         if known.negative != port.negative:
             raise InputError("a port either adds (+=) or subtracts (-=) its weights, not both")
-
-
-def _on_line(line: Line, error: InputError) -> list[Problem]:
-    return [replace(p, message=f"line {line.number}: {p.message}") for p in error.problems]
-
-
-def _expect(what: str, found: Dimension, expected: Dimension) -> None:
-    if found != expected:
-        raise InputError(f"{what} must be {describe(expected)}, found {describe(found)}")
 
 
 def _now(expr: Expr, states: Mapping[str, Dimension]) -> Expr:

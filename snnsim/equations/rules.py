@@ -13,18 +13,24 @@ from snnsim.units import Dimension, to_text
 
 # The words that `integrate:` takes.
 METHODS = ("exact", "euler", "exponential_euler", "rk4")
+MOST_SUBSTEPS = 64
 # What the value of a parameter `must_be`, and how a message says it.
 SIGNS = {"positive": "a value above 0", "not negative": "at least 0"}
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter with its default in the coherent system. must_be: a word of ``SIGNS``, or nothing."""
+    """A parameter with its default in the coherent system (None: it must be given). must_be: of ``SIGNS``, or empty."""
 
-    default: float
+    default: float | None
     dimension: Dimension
     about: str = ""
     must_be: str = ""
+
+    @property
+    def default_text(self) -> str:
+        """The default with its unit."""
+        return "to be given" if self.default is None else to_text(self.default, self.dimension)
 
     def check(self, value: float | npt.NDArray[np.float64]) -> None:
         """``InputError`` where a value (or one of an array [units]) has the wrong sign."""

@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Callable
 from contextlib import suppress
 
-from snnsim.equations.parse import RESERVED, Lookup, Parser
+from snnsim.equations.parse import LAMBDA, RESERVED, Lookup, Parser
 from snnsim.equations.rules import before
 from snnsim.equations.typed import Typed
 from snnsim.errors import InputError
@@ -30,7 +30,7 @@ class Scope:
 
     def claim(self, name: str, kind: str, value: Typed | Lazy | None) -> None:
         """Give `name` a meaning; ``InputError`` where it cannot have one. None: its own fault is noted elsewhere."""
-        if not name.isidentifier() or keyword.iskeyword(name):
+        if not name.isidentifier() or (keyword.iskeyword(name) and name != LAMBDA):
             raise InputError(f"expected a name of letters, digits and _, found {name!r}")
         if name in RESERVED:
             raise InputError(f"{name} has a meaning of its own in equations: choose another name")
@@ -64,6 +64,10 @@ class Scope:
         if name in self._kinds and name not in self._values:
             raise InputError([])
         return self._values.get(name)
+
+    def kind(self, name: str) -> str | None:
+        """What a claimed name is (``"a state"``), None where it is free."""
+        return self._kinds.get(name)
 
     def names(self) -> list[str]:
         """All names, for messages."""

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from snnsim.equations import Model, model_from_document
+from snnsim.equations.synapse import SynapseModel, synapse_from_document
 from snnsim.errors import InputError, unknown
+from snnsim.units import Dimension
+
+_SYNAPSE = re.compile(r"^kind:\s*synapse\b", re.MULTILINE)
 
 
 @cache
+def _texts(synapses: bool) -> dict[str, str]:
+    """Name -> text of the models of neurons, or of those of synapses."""
+    files = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    texts = {f.name.removesuffix(".yaml"): f.read_text(encoding="utf-8") for f in files}
+    return {name: text for name, text in texts.items() if (_SYNAPSE.search(text) is not None) is synapses}
+
+
 def builtin_names() -> tuple[str, ...]:
-    """The names of the built-in models, sorted."""
-    files = resources.files(__name__).iterdir()
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
+    """The names of the built-in neuron models, sorted."""
+    return tuple(_texts(synapses=False))
+
+
+def synapse_names() -> tuple[str, ...]:
+    """The names of the built-in synapse models, sorted."""
+    return tuple(_texts(synapses=True))
 
 
 @cache
 def builtin(name: str) -> Model:
-    """A built-in model; ``InputError`` with the nearest name where there is none."""
-    import yaml
-
+    """A built-in neuron model; ``InputError`` with the nearest name where there is none."""
     if name not in builtin_names():
         raise InputError(unknown("model", name, builtin_names()))
-    text = (resources.files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")
-    return model_from_document(name, yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return model_from_document(name, _parsed(_texts(synapses=False)[name], name))
+
+
+@cache
+def builtin_synapse(name: str, weight: Dimension) -> SynapseModel:
+    """A built-in synapse model for weights of this dimension; ``InputError`` with the nearest name if there is none."""
+    if name not in synapse_names():
+        raise InputError(unknown("synapse model", name, synapse_names()))
+    return synapse_from_document(name, _parsed(_texts(synapses=True)[name], name), weight)
+
+
+def _parsed(text: str, name: str) -> Any:
+    from snnsim.yamlfile import parse_yaml
+
+    return parse_yaml(text, f"{name}.yaml").data

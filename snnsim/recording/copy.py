@@ -26,5 +26,8 @@ def copy(result: Result, path: str | Path, overwrite: bool = False, compress: bo
     for index, trace in enumerate(plan.traces):
         for rows in result.trace_blocks(trace.population, trace.variable):
             recorder.write_trace(index, np.asarray(rows))
+    for index, weights in enumerate(plan.weights):
+        for columns in result.weight_blocks(weights.name):
+            recorder.write_columns(index, *columns)
     recorder.commit(result.steps)
     return recorder.close(result.summary) if result.finished else recorder.abort()

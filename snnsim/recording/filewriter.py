@@ -80,6 +80,10 @@ class FileWriter:
         """Append rows [T, N] of trace number `index`."""
         self._extend(self._slots[self._part.traces[index]], data)
 
+    def weights(self, index: int, *columns: NDArray[Any]) -> None:
+        """Append to weights number `index`: steps, then sources and targets of what is sent, then weights."""
+        self._extend(self._slots[self._part.weights[index]], *columns)
+
     def _extend(self, slot: int, *blocks: NDArray[Any]) -> None:
         old = self._lengths[slot]
         new = old + len(blocks[0])
@@ -114,7 +118,7 @@ class FileWriter:
 
     def _stop_times(self) -> None:
         for name, length in zip(self._part.names, self._committed[:-1], strict=True):
-            if not layout.is_spikes(name):
+            if layout.is_trace(name):
                 layout.stop_time(self._file[name], int(length))
 
     def drop(self) -> None:

@@ -20,7 +20,9 @@ from snnsim.errors import InputError, Problem
 VERSION = "1"
 SPIKE_CHUNK = 8192
 ROW_CHUNK, UNIT_CHUNK = 256, 1024
-SPIKES_FILE, MANIFEST, NETWORK_FILE = "spikes.h5", "manifest.json", "network.yaml"
+WEIGHT_BLOCK = 1 << 16  # numbers in a chunk of snapshots of weights
+SPIKES_FILE, WEIGHTS_FILE = "spikes.h5", "weights.h5"
+MANIFEST, NETWORK_FILE = "manifest.json", "network.yaml"
 FILE_SUFFIXES = (".h5", ".hdf5", ".hdf", ".sonata")
 _SORTING = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype="u1")
 _TEXT = h5py.string_dtype("utf-8")
@@ -43,6 +45,24 @@ class TracePlan:
 
 
 @dataclass(frozen=True)
+class WeightPlan:
+    """Recorded weights of one projection, in `unit_text`.
+
+    source, target: ids [S] of the units at the ends of each chosen synapse. on_pre: what each presynaptic event sends;
+    else a row of all S weights every `every` steps. double: kept in float64, else in float32.
+    """
+
+    name: str
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    on_pre: bool
+    every: int
+    unit_text: str
+    double: bool
+    projection: str
+
+
+@dataclass(frozen=True)
 class RecordingPlan:
     """What a run records.
 
@@ -58,8 +78,13 @@ class RecordingPlan:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     subsets: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     start: int = 0
+    weights: list[WeightPlan] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._check_traces()
+        self._check_weights()
+
+    def _check_traces(self) -> None:
         seen: set[tuple[str, str]] = set()
         for trace in self.traces:
             key = trace.population, trace.variable
@@ -69,8 +94,19 @@ class RecordingPlan:
                 raise InputError(Problem("record.traces", f"{key[1]} of {key[0]}: expected units, and every >= 1 step"))
             seen.add(key)
 
-    def rows(self, trace: TracePlan, step: int) -> int:
-        """How many rows a trace has at the end of `step`."""
+    def _check_weights(self) -> None:
+        names = [weights.name for weights in self.weights]
+        for k, weights in enumerate(self.weights):
+            place = f"record.weights.{weights.name}"
+            if weights.name in names[:k]:
+                raise InputError(Problem(place, "is there twice"))
+            if not len(weights.source):
+                raise InputError(Problem(place, f"projection {weights.projection} has no synapse to record"))
+            if not weights.on_pre and weights.every < 1:
+                raise InputError(Problem(place, f"expected every >= 1 step, found {weights.every}"))
+
+    def rows(self, trace: TracePlan | WeightPlan, step: int) -> int:
+        """How many rows a trace, or snapshots of weights, have at the end of `step`."""
         return step // trace.every - self.start // trace.every
 
     def recorded(self, population: str) -> int:
@@ -81,16 +117,17 @@ class RecordingPlan:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """The part of a recording that goes to one file: populations, and the group of each trace by its index."""
+    """The part of a recording that goes to one file: populations, and the group of each trace and weights by index."""
 
     name: str
     spikes: list[str]
     traces: dict[int, str]
+    weights: dict[int, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """The groups with a committed length, in the order of ``/snnsim/committed``."""
-        return [f"/spikes/{population}" for population in self.spikes] + list(self.traces.values())
+        return [*(f"/spikes/{population}" for population in self.spikes), *self.traces.values(), *self.weights.values()]
 
 
 def is_folder(out: str | Path) -> bool:
@@ -99,16 +136,18 @@ def is_folder(out: str | Path) -> bool:
 
 
 def place(plan: RecordingPlan, folder: bool) -> list[FilePlan]:
-    """How `plan` is laid out: one file, or ``spikes.h5`` and one report file per variable."""
+    """How `plan` is laid out: one file, or ``spikes.h5``, one report file per variable, and ``weights.h5``."""
+    weights = {index: f"/snnsim/weights/{each.name}" for index, each in enumerate(plan.weights)}
     if not folder:
-        return [FilePlan("", list(plan.populations), _groups(plan, range(len(plan.traces))))]
+        return [FilePlan("", list(plan.populations), _groups(plan, range(len(plan.traces))), weights)]
     variables = dict.fromkeys(trace.variable for trace in plan.traces)
     files = [FilePlan(SPIKES_FILE, list(plan.populations), {})]
     for variable in variables:
-        name = f"{variable}.h5" if variable != "spikes" else "spikes_report.h5"
+        name = f"{variable}.h5"
+        name = f"{variable}_report.h5" if name in (SPIKES_FILE, WEIGHTS_FILE) else name
         chosen = [i for i, trace in enumerate(plan.traces) if trace.variable == variable]
         files.append(FilePlan(name, [], _groups(plan, chosen)))
-    return files
+    return [*files, FilePlan(WEIGHTS_FILE, [], {}, weights)] if weights else files
 
 
 def _groups(plan: RecordingPlan, chosen: Iterable[int]) -> dict[int, str]:
@@ -132,6 +171,8 @@ def create(file: h5py.File, plan: RecordingPlan, part: FilePlan, compress: bool 
         _create_spikes(file, plan, population, filters)
     for index, group in part.traces.items():
         _create_trace(file.create_group(group), plan.traces[index], plan, filters)
+    for index, group in part.weights.items():
+        _create_weights(file.create_group(group), plan.weights[index], filters)
 
 
 def _create_snnsim(file: h5py.File, plan: RecordingPlan, part: FilePlan) -> None:
@@ -181,6 +222,25 @@ def _create_trace(group: h5py.Group, trace: TracePlan, plan: RecordingPlan, filt
     times.attrs.create("units", "ms", dtype=_TEXT)
 
 
+def _create_weights(group: h5py.Group, plan: WeightPlan, filters: dict[str, Any]) -> None:
+    """What is sent has ends of its own in each row; the chosen synapses stand beside it, for those that send nothing."""
+    group.attrs["unit"], group.attrs["projection"] = plan.unit_text, plan.projection
+    group.attrs["every"] = np.uint64(0 if plan.on_pre else plan.every)
+    column: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (SPIKE_CHUNK,), **filters}
+    group.create_dataset("step", dtype="i8", **column)
+    if plan.on_pre:
+        group.create_dataset("source", dtype="u8", **column)
+        group.create_dataset("target", dtype="u8", **column)
+    else:
+        n = len(plan.source)
+        wide = -(-n // -(-n // WEIGHT_BLOCK))
+        column |= {"shape": (0, n), "maxshape": (None, n), "chunks": (min(ROW_CHUNK, WEIGHT_BLOCK // wide), wide)}
+    group.create_dataset("weight", dtype="f8" if plan.double else "f4", **column)
+    synapses = group.create_group("synapses") if plan.on_pre else group
+    synapses.create_dataset("source", data=np.asarray(plan.source, dtype="u8"))
+    synapses.create_dataset("target", data=np.asarray(plan.target, dtype="u8"))
+
+
 def stop_time(group: h5py.Group, rows: int) -> None:
     """Write where a trace of `rows` rows ends."""
     start, _, step = group["mapping/time"][:]
@@ -193,10 +253,25 @@ def names(file: h5py.File) -> list[str]:
 
 
 def is_spikes(name: str) -> bool:
-    """Whether a group with a committed length holds spikes (else rows of a trace)."""
+    """Whether a group with a committed length holds spikes."""
     return name.startswith("/spikes/")
 
 
+def is_weights(name: str) -> bool:
+    """Whether it holds weights."""
+    return name.startswith("/snnsim/weights/")
+
+
+def is_trace(name: str) -> bool:
+    """Whether it holds rows of a trace."""
+    return not is_spikes(name) and not is_weights(name)
+
+
 def columns(group: h5py.Group) -> list[h5py.Dataset]:
-    """The data sets of a group that grow."""
-    return [group["timestamps"], group["node_ids"]] if "timestamps" in group else [group["data"]]
+    """The data sets of a group that grow; the first one says when, but for a trace."""
+    if "timestamps" in group:
+        return [group["timestamps"], group["node_ids"]]
+    if "step" in group:
+        ends = [] if group.attrs["every"] else [group["source"], group["target"]]
+        return [group["step"], *ends, group["weight"]]
+    return [group["data"]]

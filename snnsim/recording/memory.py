@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from snnsim.errors import RunError
 from snnsim.memory import available, in_words
-from snnsim.recording.layout import RecordingPlan
+from snnsim.recording.layout import RecordingPlan, WeightPlan
 
 _LEAST = 256 << 20   # bytes that are left to the system
 
@@ -26,6 +26,7 @@ class MemoryStore:
         self._times: dict[str, list[NDArray[np.float64]]] = {name: [] for name in plan.populations}
         self._ids: dict[str, list[NDArray[np.int64]]] = {name: [] for name in plan.populations}
         self._rows: list[list[NDArray[np.floating]]] = [[] for _ in plan.traces]
+        self._weights = [[_no_weights(each)] for each in plan.weights]
 
     def spikes(self, population: str, times: NDArray[np.float64], ids: NDArray[np.int64]) -> None:
         """Append a block of spikes."""
@@ -37,6 +38,11 @@ class MemoryStore:
         """Append rows [T, N] of trace number `index`."""
         self._rows[index].append(np.array(data, dtype="f8" if self.plan.traces[index].double else "f4"))
         self._bytes += self._rows[index][-1].nbytes
+
+    def weights(self, index: int, *columns: NDArray[Any]) -> None:
+        """Append to weights number `index`: steps, then sources and targets of what is sent, then weights."""
+        self._weights[index].append(columns)
+        self._bytes += sum(column.nbytes for column in columns)
 
     def commit(self, step: int) -> None:
         """Note how far the run has come; ``RunError`` where memory will not hold much more."""
@@ -79,3 +85,19 @@ class MemoryStore:
             empty = np.empty((0, len(trace.units)), "f8" if trace.double else "f4")
             self._rows[index] = [np.concatenate([empty, *self._rows[index]])]
         return self._rows[index][0][lo:hi]
+
+    def count_weights(self, index: int) -> int:
+        """Number of rows of weights number `index`."""
+        return sum(len(columns[0]) for columns in self._weights[index])
+
+    def read_weights(self, index: int, lo: int = 0, hi: int | None = None) -> tuple[NDArray[Any], ...]:
+        """Rows number `lo` to `hi` of weights number `index`, column by column."""
+        if len(self._weights[index]) != 1:
+            self._weights[index] = [tuple(np.concatenate(each) for each in zip(*self._weights[index], strict=True))]
+        return tuple(column[lo:hi] for column in self._weights[index][0])
+
+
+def _no_weights(plan: WeightPlan) -> tuple[NDArray[Any], ...]:
+    ends = 2 if plan.on_pre else 0
+    weight = np.empty(0 if plan.on_pre else (0, len(plan.source)), "f8" if plan.double else "f4")
+    return (*np.empty((1 + ends, 0), np.int64), weight)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from snnsim.errors import InputError, Problem
 from snnsim.recording import layout, superblock
 from snnsim.recording.filewriter import running
-from snnsim.recording.layout import MANIFEST, SPIKES_FILE, RecordingPlan, TracePlan
+from snnsim.recording.layout import MANIFEST, SPIKES_FILE, RecordingPlan, TracePlan, WeightPlan
 
 
 class UnfinishedWarning(UserWarning):
@@ -33,7 +33,8 @@ def sources(path: Path, quiet: bool = False) -> list[FileSource]:
         if not (path / MANIFEST).is_file():
             raise InputError(Problem(str(path), f"expected a recording, found a folder without {MANIFEST}"))
         manifest = json.loads((path / MANIFEST).read_text())
-        files = [path / name for name in dict.fromkeys([SPIKES_FILE, *(r["file"] for r in manifest["reports"])])]
+        others = [each["file"] for key in ("reports", "weights") for each in manifest.get(key, ())]
+        files = [path / name for name in dict.fromkeys([SPIKES_FILE, *others])]
     found = [FileSource(file) for file in files]
     killed = any(source.killed for source in found)
     if killed and not quiet:
@@ -66,8 +67,8 @@ class FileSource:
                 raise InputError(Problem(str(path), text))
             self._foreign = "snnsim" not in file
             self.names = [f"/spikes/{name}" for name in file["spikes"]] if self._foreign else layout.names(file)
-            self._traces = [name for name in self.names if not layout.is_spikes(name)]
-            self.plan = _foreign_plan(file) if self._foreign else _plan(file, self._traces)
+            self._traces, self._weights = (list(filter(f, self.names)) for f in (layout.is_trace, layout.is_weights))
+            self.plan = _foreign_plan(file) if self._foreign else _plan(file, self.names)
             self._read_state(file)
 
     @contextmanager
@@ -107,12 +108,13 @@ class FileSource:
 
     def _length(self, file: h5py.File, slot: int, step: int) -> int:
         name, length = self.names[slot], self._lengths[slot]
-        if not layout.is_spikes(name):
+        if layout.is_trace(name):
             return min(length, self.plan.rows(self.plan.traces[self._traces.index(name)], step))
-        times = file[name]["timestamps"]
-        if self._foreign or not length or times[length - 1] <= (step + 0.5) * self.plan.dt:
+        times = layout.columns(file[name])[0]
+        limit = step if layout.is_weights(name) else (step + 0.5) * self.plan.dt
+        if self._foreign or not length or times[length - 1] <= limit:
             return length
-        return _bisect(times, length, (step + 0.5) * self.plan.dt)
+        return _bisect(times, length, limit)
 
     def cut(self, step: int) -> None:
         """Read no further than `step`, where another file of the same recording ends."""
@@ -137,6 +139,17 @@ class FileSource:
         with self._file() as file:
             return file[name]["data"][lo:hi]
 
+    def count_weights(self, index: int) -> int:
+        """Number of rows of weights number `index`."""
+        return self._lengths[self.names.index(self._weights[index])]
+
+    def read_weights(self, index: int, lo: int = 0, hi: int | None = None) -> tuple[NDArray[Any], ...]:
+        """Rows number `lo` to `hi` of weights number `index`, column by column; steps and ids are int64."""
+        lo, hi, _ = slice(lo, hi).indices(self.count_weights(index))
+        with self._file() as file:
+            *whole, weight = (column[lo:hi] for column in layout.columns(file[self._weights[index]]))
+        return (*(column.astype(np.int64, copy=False) for column in whole), weight)
+
 
 def _committed(data: h5py.Dataset) -> tuple[list[int], int]:
     """Read until two readings agree: a running simulation may be writing just now."""
@@ -156,17 +169,18 @@ def _bisect(times: h5py.Dataset, length: int, limit: float) -> int:
     return lo
 
 
-def _plan(file: h5py.File, traces: list[str]) -> RecordingPlan:
+def _plan(file: h5py.File, names: list[str]) -> RecordingPlan:
     ours = file["snnsim"]
-    populations = [name.removeprefix("/spikes/") for name in layout.names(file) if layout.is_spikes(name)]
+    populations = [name.removeprefix("/spikes/") for name in names if layout.is_spikes(name)]
     return RecordingPlan(
         dt=float(ours.attrs["dt_ms"]),
         populations={name: int(file[f"spikes/{name}"].attrs["n_nodes"]) for name in populations},
-        traces=[_trace(file[name]) for name in traces],
+        traces=[_trace(file[name]) for name in names if layout.is_trace(name)],
         network_yaml=ours.attrs["network_yaml"],
         provenance=json.loads(ours.attrs["provenance"]),
         subsets={name: data[:].astype(np.int64) for name, data in ours.get("recorded", {}).items()},
         start=int(ours.attrs.get("start_step", 0)),
+        weights=[_weights(file[name]) for name in names if layout.is_weights(name)],
     )
 
 
@@ -175,6 +189,14 @@ def _trace(group: h5py.Group) -> TracePlan:
     units = group["mapping/node_ids"][:].astype(np.int64)
     every, double = int(group.attrs["every"]), data.dtype == np.float64
     return TracePlan(group.attrs["population"], data.attrs["variable"], units, every, data.attrs["units"], double)
+
+
+def _weights(group: h5py.Group) -> WeightPlan:
+    every, weight = int(group.attrs["every"]), group["weight"]
+    synapses = group if every else group["synapses"]
+    source, target = (synapses[name][:].astype(np.int64) for name in ("source", "target"))
+    name, double = group.name.rsplit("/", 1)[1], weight.dtype == np.float64
+    return WeightPlan(name, source, target, not every, every, group.attrs["unit"], double, group.attrs["projection"])
 
 
 def _foreign_plan(file: h5py.File) -> RecordingPlan:

@@ -50,7 +50,7 @@ def _make_whole(source: reader.FileSource, step: int) -> bool:
     with h5py.File(source.path, "r+", libver=("v110", "v110")) as file:
         file["snnsim/committed"][:] = [*lengths, step]
         for name, length in zip(source.names, lengths, strict=True):
-            if not layout.is_spikes(name):
+            if layout.is_trace(name):
                 layout.stop_time(file[name], length)
     trim(source.path)
     return True

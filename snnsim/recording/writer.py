@@ -1,9 +1,9 @@
-"""`Recorder`: takes blocks of spikes and rows of traces from a running program, to HDF5 or to memory."""
+"""`Recorder`: takes blocks of spikes, rows of traces and weights from a running program, to HDF5 or to memory."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +29,7 @@ class Store(Protocol):
 
     def spikes(self, population: str, times: NDArray[np.float64], ids: NDArray[np.int64]) -> None: ...
     def rows(self, index: int, data: NDArray[np.floating]) -> None: ...
+    def weights(self, index: int, *columns: NDArray[Any]) -> None: ...
     def commit(self, step: int) -> None: ...
     def finish(self, summary: Mapping[str, Any]) -> None: ...
     def close(self) -> None: ...
@@ -39,7 +40,7 @@ class Recorder:
     """Records a run.
 
     plan: what is recorded. out: a file (``out.h5``), a folder (``out/``: spikes.h5, a report file per variable,
-    manifest.json, network.yaml) or None for memory. overwrite: replace what is there. compress: gzip + shuffle, for
+    weights.h5, manifest.json, network.yaml) or None for memory. overwrite: replace what is there. compress: gzip + shuffle, for
     copies; libsonata cannot read that. Raises ``InputError`` before anything is computed where `out` cannot be
     written, and ``RunError`` when writing fails later.
     """
@@ -48,21 +49,23 @@ class Recorder:
         self, plan: RecordingPlan, out: str | Path | None = None, overwrite: bool = False, compress: bool = False
     ) -> None:
         if out is None:
-            self._start(plan, None, [MemoryStore(plan)])
+            self._start(plan, None, [MemoryStore(plan)], (), plan.start)
             return
         paths = prepare(plan, out, overwrite)
         parts = place(plan, is_folder(out))
         files = [FileWriter.create(path, plan, part, compress) for path, part in zip(paths, parts, strict=True)]
-        self._start(plan, Path(out), files, parts)
+        self._start(plan, Path(out), files, parts, plan.start)
 
     def _start(
-        self, plan: RecordingPlan, out: Path | None, stores: list[Any], parts: list[layout.FilePlan] | None = None
+        self, plan: RecordingPlan, out: Path | None, stores: list[Any], parts: Sequence[layout.FilePlan], step: int
     ) -> None:
-        self.plan, self.out, self.step = plan, out, plan.start
+        self.plan, self.out, self.step = plan, out, step
         self._stores: list[Store] = stores
-        routes = list(zip(stores, parts, strict=True)) if parts else []
+        routes = list(zip(stores, parts, strict=False))
         self._spikes_to = {name: store for store, part in routes for name in part.spikes}
         self._rows_to = {index: store for store, part in routes for index in part.traces}
+        self._weights_to = {index: store for store, part in routes for index in part.weights}
+        self._rows = [0 if each.on_pre else step // each.every for each in plan.weights]
         self._chosen = {name: np.zeros(plan.populations[name], dtype=bool) for name in plan.subsets}
         for name, ids in plan.subsets.items():
             self._chosen[name][np.asarray(ids, dtype=np.int64)] = True
@@ -83,8 +86,7 @@ class Recorder:
             FileWriter.resume(source.path, part, known, from_step)
             for source, part, known in zip(sources, parts, lengths, strict=True)
         ]
-        self._start(plan, Path(out), files, parts)
-        self.step = from_step
+        self._start(plan, Path(out), files, parts, from_step)
         self.counts.update(zip(parts[0].spikes, lengths[0], strict=False))
         return self
 
@@ -109,6 +111,27 @@ class Recorder:
     def write_trace(self, index: int, data: NDArray[np.floating]) -> None:
         """Append rows [T, N] of trace number `index` of the plan; the first row is the state after step `every`."""
         self._guard(lambda: self._rows_to.get(index, self._stores[0]).rows(index, data))
+
+    def write_weights(self, index: int, block: Any) -> None:
+        """Append to weights number `index` of the plan: rows [T, S], the first one after step `every`.
+
+        Or, of what is sent, the arrays (step, position in the plan's synapses, weight), sorted by the first two.
+        """
+        plan = self.plan.weights[index]
+        kind = np.float64 if plan.double else np.float32
+        if plan.on_pre:
+            step, position, weight = (np.array(column, of) for column, of in zip(block, (int, int, kind), strict=True))
+            self.write_columns(index, step, plan.source[position], plan.target[position], weight)
+            return
+        rows = np.array(block, kind)
+        first = self._rows[index] + 1
+        self._rows[index] += len(rows)
+        self.write_columns(index, np.arange(first, first + len(rows)) * plan.every, rows)
+
+    def write_columns(self, index: int, *columns: NDArray[Any]) -> None:
+        """Append to weights number `index` what another recording holds of them (for copies)."""
+        if len(columns[0]):
+            self._guard(lambda: self._weights_to.get(index, self._stores[0]).weights(index, *columns))
 
     def commit(self, step: int) -> None:
         """All up to `step` is complete: it reaches the file, and survives a kill from here on."""
@@ -205,7 +228,12 @@ def _describe(folder: Path, plan: RecordingPlan, parts: list[layout.FilePlan]) -
         {"file": name, "group": group, "population": trace.population, "variable": trace.variable}
         for name, group, trace in placed
     ]
-    manifest = {"snnsim": layout.VERSION, "spikes": layout.SPIKES_FILE, "network": NETWORK_FILE, "reports": reports}
+    weights = [
+        {"file": part.name, "group": group, "name": plan.weights[i].name, "projection": plan.weights[i].projection}
+        for part in parts for i, group in part.weights.items()
+    ]
+    manifest = {"snnsim": layout.VERSION, "spikes": layout.SPIKES_FILE, "network": NETWORK_FILE, "reports": reports,
+                "weights": weights}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     (folder / NETWORK_FILE).write_text(plan.network_yaml)
 

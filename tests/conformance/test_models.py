@@ -8,9 +8,10 @@ import pytest
 
 import snnsim as sn
 from snnsim.models import builtin, builtin_names
-from snnsim.units import CURRENT, DIMENSIONLESS, TIME, VOLTAGE
+from snnsim.units import CURRENT, DIMENSIONLESS, RATE, TIME, VOLTAGE
 
-WEIGHT = {VOLTAGE: "3 mV", CURRENT: "100 pA", CURRENT / VOLTAGE: "4 nS", VOLTAGE / TIME: "3 mV/ms", DIMENSIONLESS: 1}
+WEIGHT = {VOLTAGE: "3 mV", CURRENT: "100 pA", CURRENT / VOLTAGE: "4 nS", VOLTAGE / TIME: "3 mV/ms", RATE: "5 Hz",
+          DIMENSIONLESS: 1}
 
 
 def network(name: str, precision: str) -> sn.Network:
@@ -25,7 +26,7 @@ def network(name: str, precision: str) -> sn.Network:
         return net
     cells = net.population("cells", 40, name)
     for name_, dimension in model.drives.items():
-        value = {CURRENT: "700 pA", VOLTAGE / TIME: "10 mV/ms"}[dimension]
+        value = {CURRENT: "700 pA", VOLTAGE / TIME: "10 mV/ms", RATE: "100 Hz", DIMENSIONLESS: 0.01}[dimension]
         net.input(f"current_{name_}", type="current", to=cells, amplitude=value, input=name_)
     for port, kind in model.ports.items():
         weight = WEIGHT[kind.dimension]

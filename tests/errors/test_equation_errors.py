@@ -380,9 +380,10 @@ def test_an_unknown_built_in_model_gets_the_nearest_name() -> None:
     with pytest.raises(InputError) as caught:
         builtin("lif_psc_ex")
     assert str(caught.value) == (
-        "unknown model 'lif_psc_ex'; expected one of: adex_cond_exp, hh_cond_exp_traub, hodgkin_huxley, izhikevich, "
-        "izhikevich_2003, lif_cond_alpha, lif_cond_exp, lif_psc_alpha, lif_psc_delta, lif_psc_exp, poisson, relay, "
-        "spike_times (did you mean lif_psc_exp?)"
+        "unknown model 'lif_psc_ex'; expected one of: adaptive_lif, adex_cond_exp, aeif_psc_exp, chialvo, glif1, glif2, "
+        "glif3, glif4, glif5, hawkes, hh_cond_exp_traub, hodgkin_huxley, izhikevich, izhikevich_2003, izhikevich_2007, "
+        "lif_cond_alpha, lif_cond_exp, lif_psc_alpha, lif_psc_delta, lif_psc_exp, mat2_psc_exp, poisson, relay, rulkov, "
+        "rulkov_nonchaotic, spike_times (did you mean lif_psc_exp?)"
     )
 
 

@@ -16,7 +16,7 @@ from snnsim.analysis import isi, rates, spike_distance
 from snnsim.checkpoint import load_state, save_state
 from snnsim.convert import convert, read
 from snnsim.errors import SnnsimError
-from snnsim.recording import Recorder, RecordingPlan, TracePlan, UnfinishedWarning, recover
+from snnsim.recording import Recorder, RecordingPlan, TracePlan, UnfinishedWarning, WeightPlan, recover
 from snnsim.result import open
 
 PLAN = RecordingPlan(0.1, {"exc": 10})
@@ -76,6 +76,21 @@ def test_empty_trace_is_refused() -> None:
     assert text(lambda: RecordingPlan(0.1, {}, [TracePlan("exc", "v", np.arange(2), 0)])) == message
 
 
+def test_weights_that_cannot_be_recorded() -> None:
+    """A name given twice, no synapse, every 0 steps."""
+    one = np.arange(1)
+    fine = WeightPlan("w", one, one, True, 0, "pA", False, "ee")
+    none = WeightPlan("w", one[:0], one[:0], True, 0, "pA", False, "ee")
+    never = WeightPlan("w", one, one, False, 0, "pA", False, "ee")
+    cases = [
+        ([fine, fine], "record.weights.w: is there twice"),
+        ([none], "record.weights.w: projection ee has no synapse to record"),
+        ([never], "record.weights.w: expected every >= 1 step, found 0"),
+    ]
+    for weights, message in cases:
+        assert text(lambda weights=weights: RecordingPlan(0.1, {}, weights=weights)) == message
+
+
 def test_append_checks_what_it_continues() -> None:
     """A recording is continued only by the same run, from a step that it holds."""
     recorder = Recorder(PLAN, "out.h5")
@@ -83,7 +98,10 @@ def test_append_checks_what_it_continues() -> None:
     assert text(lambda: Recorder.append("out.h5", PLAN, 5)) == "out.h5: is being written by a running simulation"
     recorder.abort()
     assert text(lambda: Recorder.append("out.h5", PLAN, 6)) == "out.h5: holds steps 1 to 5 and cannot be continued from step 6 of the checkpoint"
-    others = [RecordingPlan(0.1, {"inh": 10}), RecordingPlan(0.2, {"exc": 10})]
+    weights = [WeightPlan("w", np.arange(1), np.arange(1), True, 0, "pA", False, "ee")]
+    others = [
+        RecordingPlan(0.1, {"inh": 10}), RecordingPlan(0.2, {"exc": 10}), RecordingPlan(0.1, {"exc": 10}, weights=weights)
+    ]
     for other in others:
         message = "out.h5: records other things than this run: it cannot be continued"
         assert text(lambda other=other: Recorder.append("out.h5", other, 5)) == message
@@ -140,12 +158,18 @@ def test_killed_file_says_that_it_was_recovered() -> None:
 
 def test_unknown_names_in_a_result() -> None:
     """What was not recorded is named with what was."""
-    plan = RecordingPlan(0.1, {"exc": 10, "inh": 2}, [TracePlan("exc", "v", np.arange(2))])
+    one = np.arange(1)
+    weights = [WeightPlan(name, one, one, True, 0, "pA", False, "ee") for name in ("sent", "course")]
+    plan = RecordingPlan(0.1, {"exc": 10, "inh": 2}, [TracePlan("exc", "v", np.arange(2))], weights=weights)
     result = Recorder(plan).close()
     message = "unknown recorded population 'ex'; expected one of: exc, inh (did you mean exc?)"
     assert text(lambda: result.spikes("ex")) == message
     message = "unknown trace 'exc.u'; expected one of: exc.v (did you mean exc.v?)"
     assert text(lambda: result.trace("exc", "u")) == message
+    message = "unknown recorded weights 'curse'; expected one of: course, sent (did you mean course?)"
+    for ask in (result.weights, result.weight_plan, result.count_weights, lambda name: next(result.weight_blocks(name))):
+        assert text(lambda ask=ask: ask("curse")) == message
+    assert text(lambda: Recorder(PLAN).close().weights("w")) == "unknown recorded weights 'w'; expected one of: none"
 
 
 def test_saving_onto_itself() -> None:

@@ -16,7 +16,8 @@ from snnsim.models import builtin
 TABLE = json.loads(Path(__file__).with_name("nest_answers.json").read_text(encoding="utf-8"))
 QUANTUM = 2.0**-20
 # Largest error of a state, in its unit: rounding where both integrate alike, else what NEST's adaptive solver allows.
-ALIKE = {"lif_psc_delta", "lif_psc_exp", "lif_psc_alpha", "izhikevich", "izhikevich_2003"}
+ALIKE = {"lif_psc_delta", "lif_psc_exp", "lif_psc_alpha", "izhikevich", "izhikevich_2003", "mat2_psc_exp",
+         "adaptive_lif", "glif1", "glif2", "glif3", "glif4", "glif5"}
 # The equations are compared; the method of the benchmark, of first order, makes intervals some percent longer.
 METHOD = {"hh_cond_exp_traub": {"rk4": 4}}
 

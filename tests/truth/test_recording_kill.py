@@ -1,4 +1,4 @@
-"""A killed run loses nothing that it committed.
+"""A killed run loses nothing that it committed: spikes, traces, weights.
 
 Run as a script (``test_recording_kill.py OUT``), this file is the victim: it records blocks as fast as it can and
 prints each acknowledged step. Block k holds steps 10 k + 1 ... 10 k + 10.
@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 
 from snnsim.errors import InputError
-from snnsim.recording import Recorder, RecordingPlan, TracePlan, UnfinishedWarning, recover
+from snnsim.recording import Recorder, RecordingPlan, TracePlan, UnfinishedWarning, WeightPlan, recover
 from snnsim.result import Result, open
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9 and SWMR mode are POSIX matters")
@@ -29,6 +29,10 @@ PLAN = RecordingPlan(
     populations={"exc": 1000, "inh": 250},
     traces=[TracePlan("exc", "v", np.arange(3), 2, "mV"), TracePlan("exc", "u", np.arange(3), 5, "mV")],
     network_yaml="name: victim\n",
+    weights=[
+        WeightPlan("sent", np.arange(40) // 8, np.arange(40) % 8, True, 0, "pA", False, "ee"),
+        WeightPlan("course", np.arange(300), np.arange(300) % 7, False, 5, "pA", True, "ee"),
+    ],
 )
 
 
@@ -45,6 +49,17 @@ def rows(index: int, block: int) -> NDArray[np.float32]:
     return np.repeat(np.arange(block * count, (block + 1) * count, dtype=np.float32), 3).reshape(-1, 3)
 
 
+def sent(block: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """What presynaptic events of a block send: steps, positions and weights, of which each tells its place."""
+    steps, _ = spikes("exc", block)
+    return steps, np.arange(len(steps)) % 40, (steps + 0.5).astype(np.float32)
+
+
+def snapshots(block: int) -> NDArray[np.float64]:
+    """The two snapshots of a block."""
+    return np.array([[10 * block + 5], [10 * block + 10]]) + np.arange(300) / 1000
+
+
 def record(recorder: Recorder, start: int, stop: int, tell: bool = False) -> None:
     """Record blocks `start` to `stop`."""
     for block in range(start, stop):
@@ -52,6 +67,8 @@ def record(recorder: Recorder, start: int, stop: int, tell: bool = False) -> Non
             recorder.write_spikes(population, *spikes(population, block))
         for index in range(len(PLAN.traces)):
             recorder.write_trace(index, rows(index, block))
+        recorder.write_weights(0, sent(block))
+        recorder.write_weights(1, snapshots(block))
         recorder.commit(10 * block + 10)
         if tell:
             print(10 * block + 10, flush=True)
@@ -85,11 +102,24 @@ def check(result: Result, blocks: int) -> None:
     for index, trace in enumerate(PLAN.traces):
         found_rows = result.trace(trace.population, trace.variable)
         np.testing.assert_array_equal(found_rows.data, np.concatenate([rows(index, k) for k in range(blocks)]))
+    check_weights(result, blocks)
+
+
+def check_weights(result: Result, blocks: int) -> None:
+    """The weights are those of exactly `blocks` blocks."""
+    steps, position, values = map(np.concatenate, zip(*map(sent, range(blocks)), strict=True))
+    found, chosen = result.weights("sent"), PLAN.weights[0]
+    np.testing.assert_array_equal(found.times, steps * PLAN.dt)
+    np.testing.assert_array_equal(found.values, values)
+    np.testing.assert_array_equal([found.source, found.target], [chosen.source[position], chosen.target[position]])
+    course = result.weights("course")
+    np.testing.assert_array_equal(course.times, np.arange(5, 10 * blocks + 1, 5) * PLAN.dt)
+    np.testing.assert_array_equal(course.values, np.concatenate(list(map(snapshots, range(blocks)))))
 
 
 @pytest.mark.parametrize("out", ["out.h5", "folder/"])
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_run_keeps_every_acknowledged_spike(tmp_path: Path, seed: int, out: str) -> None:
+def test_killed_run_keeps_all_that_it_acknowledged(tmp_path: Path, seed: int, out: str) -> None:
     """Read in memory, recovered and resumed, a killed file holds all that was acknowledged."""
     path = f"{tmp_path}/{out}"
     acknowledged = kill(start(path), random.Random(seed).uniform(0, 0.2))

@@ -14,8 +14,9 @@ import pytest
 
 from snnsim import plot as module
 from snnsim.errors import InputError
-from snnsim.recording import Recorder, RecordingPlan, TracePlan
+from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
 from snnsim.result import Result
+from snnsim.weight_lines import weight_lines
 
 HEADS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
@@ -66,6 +67,72 @@ def test_empty_results_can_be_drawn() -> None:
     """A run of no steps has a figure and a page."""
     empty = Recorder(RecordingPlan(0.1, {"a": 3}, [TracePlan("a", "v", np.arange(2))])).close()
     assert empty.plot() is not None
+
+
+@pytest.fixture
+def weighed() -> Result:
+    """No spikes; what 30 synapses sent, snapshots of 3 and of 101 of them. Step k: weights k, k + 1, ..."""
+    def plan(name: str, synapses: int, on_pre: bool) -> WeightPlan:
+        ids = np.arange(synapses)
+        return WeightPlan(name, ids, ids // 2, on_pre, 2 - 2 * on_pre, "pA", False, "ee")
+
+    recorder = Recorder(RecordingPlan(0.5, {}, weights=[plan("sent", 30, True), plan("few", 3, False), plan("many", 101, False)]))
+    steps = np.arange(1, 21)
+    recorder.write_weights(0, (np.repeat(steps, 30), np.tile(np.arange(30), 20), np.repeat(steps, 30)))
+    for index, n in ((1, 3), (2, 101)):
+        recorder.write_weights(index, steps[1::2, None] + np.arange(n))
+    recorder.commit(20)
+    return recorder.close()
+
+
+def test_weights_have_panels_below(weighed: Result) -> None:
+    """A panel for each recorded weights, over the whole time; of many snapshots the quantiles, with a legend."""
+    figure = weighed.plot()
+    assert figure is not None
+    assert [axis.get_ylabel() for axis in figure.axes] == ["weights\nsent (pA)", "weights\nfew (pA)", "weights\nmany (pA)"]
+    assert [len(axis.lines) for axis in figure.axes] == [20, 3, 5]
+    assert [axis.get_legend() is not None for axis in figure.axes] == [False, False, True]
+    assert figure.axes[0].get_xlim() == (0, 10)
+
+
+def test_sent_weights_are_drawn_for_synapses_chosen_evenly(weighed: Result) -> None:
+    """Twenty of thirty, from the first to the last, each with its own events."""
+    lines = weight_lines(weighed, "sent")
+    assert (lines[0][0], lines[-1][0], len(lines)) == ("0 to 0", "29 to 14", 20)
+    for _, times, values in lines:
+        assert np.array_equal(times, np.arange(1, 21) * 0.5)
+        assert np.array_equal(values, np.arange(1, 21))
+
+
+def test_courses_and_quantiles_of_snapshots(weighed: Result) -> None:
+    """A line per synapse where they are few; else quantiles over all of them in each row."""
+    label, times, values = weight_lines(weighed, "few")[2]
+    assert (label, times.tolist(), values.tolist()) == ("2 to 1", list(range(1, 11)), list(range(4, 23, 2)))
+    lines = weight_lines(weighed, "many")
+    assert [label for label, _, _ in lines] == ["5 %", "25 %", "50 %", "75 %", "95 %"]
+    assert [values[0] for _, _, values in lines] == [7, 27, 52, 77, 97]
+
+
+@pytest.mark.parametrize("name", ["sent", "few", "many"])
+def test_long_weights_are_thinned(weighed: Result, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many points every k-th is drawn, at its time, also where the recording is read in several blocks."""
+    blocks = weighed.weight_blocks
+    monkeypatch.setattr(weighed, "weight_blocks", lambda name: blocks(name, 303))
+    whole, thin = weight_lines(weighed, name), weight_lines(weighed, name, points=3)
+    for (_, times, values), (_, some, chosen) in zip(whole, thin, strict=True):
+        every = -(-len(times) // 3)
+        assert np.array_equal(some, times[::every])
+        assert np.array_equal(chosen, values[::every])
+
+
+def test_page_draws_weights_as_traces(weighed: Result) -> None:
+    """Each line of weights has its own times in the page."""
+    from snnsim.page import page
+
+    sent, few, many = _data(page(weighed))["traces"]
+    assert [sent["name"], few["name"], many["name"]] == ["weights sent (pA)", "weights few (pA)", "weights many (pA)"]
+    assert (len(sent["times"]), len(sent["lines"]), many["units"][0]) == (20, 20, "5 %")
+    assert np.frombuffer(base64.b64decode(few["lines"][0]), "<f4").tolist() == list(range(2, 21, 2))
 
 
 def _data(page: str) -> dict:
@@ -127,11 +194,12 @@ queueMicrotask(() => {
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_page_script_runs(result: Result, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recorded", ["result", "weighed"])
+def test_page_script_runs(request: pytest.FixtureRequest, recorded: str, tmp_path: Path) -> None:
     """The script of the page draws three panels, answers every gesture, and a double click shows all again."""
     from snnsim.page import page
 
-    text = page(result)
+    text = page(request.getfixturevalue(recorded))
     script = text.split("<script>")[1].split("</script>")[0].replace('"use strict";', "")
     content = json.dumps(json.dumps(_data(text)))
     (tmp_path / "page.js").write_text(f"const DATA = {content};{_BROWSER}{script}{_EVENTS}")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from snnsim.errors import InputError, RunError
-from snnsim.recording import Recorder, RecordingPlan, TracePlan, UnfinishedWarning
+from snnsim.recording import Recorder, RecordingPlan, TracePlan, UnfinishedWarning, WeightPlan
 from snnsim.result import Result, open
 
 PLAN = RecordingPlan(
@@ -25,6 +25,11 @@ PLAN = RecordingPlan(
     network_yaml="name: tiny\n" + "# long\n" * 20_000,
     provenance={"seed": 3, "backend": "reference"},
     subsets={"inh": np.array([1, 3])},
+    weights=[
+        WeightPlan("sent", np.array([0, 0, 7]), np.array([2, 5, 1]), True, 0, "pA", False, "ee"),
+        WeightPlan("course", np.array([0, 3]), np.array([2, 2]), False, 4, "pA", False, "ee"),
+        WeightPlan("exact", np.arange(70_000), np.arange(70_000) // 2, False, 15, "", True, "ei"),
+    ],
 )
 OUTS = [None, "out.h5", "folder/"]
 
@@ -38,8 +43,17 @@ def record(out: str | Path | None, start: int = 0, stop: int = 4, finish: bool =
         for index, trace in enumerate(PLAN.traces):
             rows = np.arange(10 * block, 10 * block + 10, trace.every) / 3
             recorder.write_trace(index, np.repeat(rows[:, None], len(trace.units), axis=1))
+        steps = np.arange(10 * block + 1, 10 * block + 11)
+        recorder.write_weights(0, (np.repeat(steps, 2), np.tile([0, 2], 10), np.repeat(steps, 2) / 3))
+        for index, weights in list(enumerate(PLAN.weights))[1:]:
+            recorder.write_weights(index, snapshots(steps[steps % weights.every == 0], weights))
         recorder.commit(10 * block + 10)
     return recorder.close({"spikes": sum(recorder.counts.values())}) if finish else recorder.abort()
+
+
+def snapshots(steps: np.ndarray, weights: WeightPlan) -> np.ndarray:
+    """A row for each step, which tells the step and the synapse."""
+    return steps[:, None] / 3 + np.arange(len(weights.source))
 
 
 @pytest.fixture(params=OUTS)
@@ -80,6 +94,70 @@ def test_double_precision_traces_keep_every_bit(result: Result) -> None:
     assert np.array_equal(result.trace("inh", "v").data[:, 0], np.arange(0, 40, 5) / 3)
 
 
+def test_weights_sent_have_their_time_and_ends(result: Result) -> None:
+    """What presynaptic events send comes back with ms, source and target of each, in the order of recording."""
+    sent = result.weights("sent")
+    steps = np.repeat(np.arange(1, 41), 2)
+    assert (sent.values.dtype, sent.times.dtype, sent.source.dtype, sent.target.dtype, sent.unit) == (
+        np.float32, np.float64, np.int64, np.int64, "pA")
+    assert np.array_equal(sent.times, steps * 0.1)
+    assert np.array_equal(sent.values, (steps / 3).astype(np.float32))
+    assert (sent.source.tolist(), sent.target.tolist()) == ([0, 7] * 40, [2, 1] * 40)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("course", np.float32), ("exact", np.float64)])
+def test_snapshots_of_weights_know_their_axes(result: Result, name: str, kind: type) -> None:
+    """Snapshots are rows at the multiples of `every`, also those between two blocks, of synapses with their ends."""
+    found, plan = result.weights(name), result.weight_plan(name)
+    steps = np.arange(plan.every, 41, plan.every)
+    assert np.array_equal(found.times, steps * 0.1)
+    assert found.values.dtype == kind
+    assert np.array_equal(found.values, snapshots(steps, plan).astype(kind))
+    assert np.array_equal([found.source, found.target], [plan.source, plan.target])
+
+
+def test_weights_are_listed_with_their_plans(result: Result) -> None:
+    """Names in the order of the plan; the plan of each is the one that recorded it."""
+    assert result.weight_names == ["sent", "course", "exact"]
+    assert [result.count_weights(name) for name in result.weight_names] == [80, 10, 2]
+    for found, expected in zip(result.plan().weights, PLAN.weights, strict=True):
+        assert vars(found).keys() == vars(expected).keys()
+        assert all(np.array_equal(a, b) for a, b in zip(vars(found).values(), vars(expected).values(), strict=True))
+
+
+def test_weights_lie_where_the_docs_say(tmp_path: Path) -> None:
+    """Plain h5py finds steps, ends and weights by name, in out.h5 and in the folder's weights.h5."""
+    record(tmp_path / "out.h5")
+    record(f"{tmp_path}/folder/")
+    for path in (tmp_path / "out.h5", tmp_path / "folder/weights.h5"):
+        with h5py.File(path) as file:
+            sent, course = file["snnsim/weights/sent"], file["snnsim/weights/course"]
+            assert [sent[key].shape for key in ("step", "source", "target", "weight")] == [(80,)] * 4
+            assert [sent["synapses"][key][:].tolist() for key in ("source", "target")] == [[0, 0, 7], [2, 5, 1]]
+            assert [course[key].shape for key in ("step", "source", "target", "weight")] == [(10,), (2,), (2,), (10, 2)]
+            assert dict(sent.attrs) == {"unit": "pA", "projection": "ee", "every": 0}
+            assert dict(course.attrs) == {"unit": "pA", "projection": "ee", "every": 4}
+
+
+def test_weights_begin_after_the_start(tmp_path: Path) -> None:
+    """A recording that begins at a checkpoint has its first snapshot at the next multiple of `every`."""
+    plan = RecordingPlan(0.1, {}, start=10, weights=[PLAN.weights[1]])
+    for out in (None, tmp_path / "out.h5"):
+        recorder = Recorder(plan, out)
+        recorder.write_weights(0, np.zeros((2, 2)))
+        recorder.commit(17)
+        assert recorder.close().weights("course").times.tolist() == pytest.approx([1.2, 1.6])
+
+
+def test_blocks_of_weights_are_the_whole(result: Result) -> None:
+    """Reading in blocks gives the same, however small they are."""
+    for name in result.weight_names:
+        joined = [np.concatenate(column) for column in zip(*result.weight_blocks(name, 7), strict=True)]
+        whole = result.weights(name)
+        assert np.array_equal(joined[0] * result.dt, whole.times)
+        assert np.array_equal(joined[-1], whole.values)
+
+
 def test_provenance_and_network_come_along(result: Result) -> None:
     """Every recording carries the network and how it was made, longer than an HDF5 attribute of old."""
     assert (result.provenance, result.network_yaml) == (PLAN.provenance, PLAN.network_yaml)
@@ -104,6 +182,10 @@ def same(found: Result, expected: Result) -> None:
             assert np.array_equal(a, b)
     for key in expected.traces:
         assert np.array_equal(found.trace(*key).data, expected.trace(*key).data)
+    assert found.weight_names == expected.weight_names
+    for name in expected.weight_names:
+        for a, b in zip(vars(found.weights(name)).values(), vars(expected.weights(name)).values(), strict=True):
+            assert np.array_equal(a, b)
 
 
 def test_blocks_are_the_whole(result: Result) -> None:
@@ -130,6 +212,9 @@ def test_a_shorter_continuation_cuts_the_file(tmp_path: Path) -> None:
     record(path, stop=4, finish=False)
     record(path, start=1, stop=2)
     assert len(h5py.File(path)["spikes/exc/timestamps"]) == 100
+    assert h5py.File(path)["snnsim/weights/sent/step"][-1] == 20
+    assert h5py.File(path)["snnsim/weights/course/step"][:].tolist() == [4, 8, 12, 16, 20]
+    assert h5py.File(path)["snnsim/weights/exact/weight"].shape == (1, 70_000)
     assert h5py.File(path)["report/exc/mapping/time"][1] == pytest.approx(0.2 + 10 * 0.2)
 
 
@@ -143,18 +228,31 @@ def _content(path: Path) -> dict[str, bytes]:
 def test_nothing_recorded_is_a_result_too(tmp_path: Path) -> None:
     """Populations without a spike and runs without a step give empty arrays and rates of zero."""
     for out in (None, tmp_path / "out.h5"):
-        empty = Recorder(RecordingPlan(0.1, {"a": 3}, [TracePlan("a", "v", np.arange(2))]), out).close()
+        plan = RecordingPlan(0.1, {"a": 3}, [TracePlan("a", "v", np.arange(2))], weights=PLAN.weights)
+        empty = Recorder(plan, out).close()
         assert (len(empty.spikes("a")[0]), empty.rates(), empty.trace("a", "v").shape) == (0, {"a": 0.0}, (0, 2))
+        assert [empty.weights(name).values.shape for name in empty.weight_names] == [(0,), (0, 2), (0, 70_000)]
+        assert not list(empty.weight_blocks("sent"))
 
 
 def test_folder_has_a_manifest_and_the_network(tmp_path: Path) -> None:
-    """A folder holds spikes.h5, a report file per variable, manifest.json and network.yaml."""
+    """A folder holds spikes.h5, a report file per variable, weights.h5, manifest.json and network.yaml."""
     record(f"{tmp_path}/folder/")
     names = {file.name for file in (tmp_path / "folder").iterdir()}
-    assert names == {"spikes.h5", "v.h5", "u.h5", "manifest.json", "network.yaml"}
+    assert names == {"spikes.h5", "v.h5", "u.h5", "weights.h5", "manifest.json", "network.yaml"}
     assert (tmp_path / "folder/network.yaml").read_text() == PLAN.network_yaml
     manifest = json.loads((tmp_path / "folder/manifest.json").read_text())
     assert manifest["reports"][0] == {"file": "v.h5", "group": "/report/exc", "population": "exc", "variable": "v"}
+    group = "/snnsim/weights/course"
+    assert manifest["weights"][1] == {"file": "weights.h5", "group": group, "name": "course", "projection": "ee"}
+
+
+def test_variables_named_as_our_files_do_not_replace_them(tmp_path: Path) -> None:
+    """A variable `weights` or `spikes` gets another file in a folder."""
+    traces = [TracePlan("a", name, np.arange(1)) for name in ("spikes", "weights")]
+    Recorder(RecordingPlan(0.1, {"a": 1}, traces, weights=PLAN.weights), tmp_path / "out").close()
+    names = {"spikes.h5", "weights.h5", "spikes_report.h5", "weights_report.h5", "manifest.json", "network.yaml"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == names
 
 
 def test_overwriting_replaces_a_file(tmp_path: Path) -> None:

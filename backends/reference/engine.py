@@ -1,0 +1,233 @@
+"""The meaning of a network in plain NumPy, step by step."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.reference.plasticity import Events, PlasticProjection, Sent, WeightLog
+from snnsim.draws import draw
+from snnsim.engine import Chunk, rows_between
+from snnsim.ir import Type
+from snnsim.ir.exact import lower
+from snnsim.ir.interpret import Environment, interpret
+from snnsim.plan import Modulator, Plan, Population, Projection
+
+
+class ReferenceEngine:
+    """Runs a plan by interpreting its programs over whole populations."""
+
+    threads = 1
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.done = plan, 0
+        self.programs = [lower(p.program, plan.dtype) for p in plan.populations]
+        self.outputs: list[dict[str, np.ndarray]] = [{} for _ in plan.populations]
+        self.states = [self._initial(p) for p in plan.populations]
+        self.pending: dict[int, list[tuple[int, str, np.ndarray, np.ndarray]]] = {}
+        self.rows = {k: self._rows(p) for k, p in enumerate(plan.projections) if p.plastic is None}
+        self.plastic = {k: PlasticProjection(plan, k) for k, p in enumerate(plan.projections) if p.plastic is not None}
+        self.recent: dict[int, np.ndarray] = {}
+
+    def _initial(self, population: Population) -> dict[str, np.ndarray]:
+        kinds = {Type.REAL: self.plan.dtype, Type.INT: np.int64}
+        return {name: np.broadcast_to(population.initial[name], (population.n,)).astype(kinds[kind])
+                for name, kind in population.program.states.items()}
+
+    def _rows(self, projection: Projection) -> dict[str, np.ndarray]:
+        """All synapses of a projection, sorted by source, with the place where each source's begin."""
+        table = projection.table(self.plan.populations[projection.target].n)
+        order = np.argsort(table["source"], kind="stable")
+        rows = {name: column[order] for name, column in table.items()}
+        sources = np.arange(self.plan.populations[projection.source].n + 1)
+        return rows | {"ends": np.searchsorted(rows["source"], sources)}
+
+    def advance(self, steps: int) -> Chunk:
+        """Run `steps` steps; see ``snnsim.engine``."""
+        first = self.done
+        traces = [np.zeros((rows_between(first, steps, t.every), t.units.size), self.plan.dtype)
+                  for t in self.plan.traces]
+        logs = [WeightLog(request, self.plastic[request.projection]) for request in self.plan.weights]
+        for _ in range(steps):
+            sent = self._step()
+            for out, trace in zip(traces, self.plan.traces, strict=True):
+                if self.done % trace.every == 0:
+                    out[self.done // trace.every - first // trace.every - 1] = (
+                        self._known(trace.population)[trace.variable][trace.units])
+            for log in logs:
+                log.note(self.done, sent)
+        spikes = _sorted({step: units for step, units in self.recent.items() if step > first})
+        self._forget(self.done - self.plan.max_delay)
+        return Chunk(steps, *spikes, traces, [log.chunk() for log in logs])
+
+    def _forget(self, until: int) -> None:
+        self.recent = {step: units for step, units in self.recent.items() if step > until}
+
+    def _known(self, population: int) -> dict[str, np.ndarray]:
+        return self.states[population] | self.outputs[population]
+
+    def history(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes of the last ``plan.max_delay`` steps."""
+        return _sorted(self.recent)
+
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Go on after step `done`; see ``snnsim.engine``."""
+        self.done, self.pending = done, {}
+        self.recent = {int(s): unit[step == s] for s in np.unique(step)}
+        for then, units in self.recent.items():
+            for k, population in enumerate(self.plan.populations):
+                self._send(k, _within(population, units), then)
+        self.pending = {then: entries for then, entries in self.pending.items() if then > done}
+
+    def _step(self) -> dict[int, Sent]:
+        """One step of all populations, those that others act on without delay first; then of plastic projections."""
+        step = self.done + 1
+        modulators = {k: self._modulator(p.rule.modulator, step) for k, p in self.plastic.items()}
+        emitted = [np.zeros(0, np.int64)]
+        for k in sorted(range(len(self.plan.populations)), key=lambda k: self.plan.populations[k].level):
+            emitted.append(self._update(k, step) + self.plan.populations[k].first)
+        self.pending.pop(step, None)
+        self.recent[step] = np.concatenate(emitted)
+        self.done = step
+        return {k: p.step(step, self._events(p, step, modulators[k])) for k, p in self.plastic.items()}
+
+    def _update(self, k: int, step: int) -> np.ndarray:
+        """One step of one population; the numbers of its units that spike, as often as they do."""
+        population = self.plan.populations[k]
+        effects = interpret(self.programs[k], self._environment(k, step))
+        self.states[k] |= {name: np.broadcast_to(new, (population.n,)).astype(self.states[k][name].dtype)
+                           for name, new in effects.stored.items()}
+        self.outputs[k] = {name: np.broadcast_to(value, (population.n,)) for name, value in effects.outputs.items()}
+        count = np.broadcast_to(effects.emitted.get("spikes", 0), (population.n,)).astype(np.int64)
+        ids = np.repeat(np.arange(population.n), np.maximum(count, 0))
+        self._send(k, ids, step)
+        return ids
+
+    # --- plasticity --------------------------------------------------------------------------------------------------
+
+    def _spikes(self, k: int, step: int) -> np.ndarray:
+        """How often each unit of a population spiked in a step."""
+        population = self.plan.populations[k]
+        return np.bincount(_within(population, self.recent.get(step, _NONE)), minlength=population.n)
+
+    def _events(self, plastic: PlasticProjection, step: int, modulator: Any) -> Events:
+        pre = self._spikes(plastic.it.source, step - plastic.rule.axonal)
+        return Events(pre, lambda then: self._spikes(plastic.it.target, then), modulator)
+
+    def _modulator(self, modulator: Modulator | None, step: int) -> Any:
+        """Number of spikes, or the value that the variable has before this step."""
+        if modulator is None:
+            return 0
+        if modulator.variable is None:
+            return int(self._spikes(modulator.population, step - modulator.delay).sum())
+        population = self.plan.populations[modulator.population]
+        stored = self._known(modulator.population).get(modulator.variable, np.zeros(population.n))
+        values = population.value(modulator.variable, stored).astype(self.plan.dtype)
+        return values[0] if population.n == 1 else values
+
+    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
+        """Everything that changes in a plastic projection; see ``snnsim.engine``."""
+        return self.plastic[projection].state(self.done)
+
+    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """The opposite."""
+        self.plastic[projection].set_state(done, values)
+
+    def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
+        """source, target, delay and w; see ``snnsim.engine``."""
+        it = self.plastic[projection]
+        return {"source": it.source, "target": it.target, "delay": it.delay, "w": it.values["w"].copy()}
+
+    def snapshot(self) -> Any:
+        """All that changes."""
+        return copy.deepcopy((self.done, self.states, self.outputs, self.pending, self.recent,
+                              {k: p.state(self.done) for k, p in self.plastic.items()}))
+
+    def restore(self, saved: Any) -> None:
+        """Back to a snapshot."""
+        self.done, self.states, self.outputs, self.pending, self.recent, plastic = copy.deepcopy(saved)
+        for k, values in plastic.items():
+            self.plastic[k].set_state(self.done, values)
+
+    def _environment(self, k: int, step: int) -> Environment:
+        population = self.plan.populations[k]
+        return Environment(self.plan.dtype, population.params, self.states[k], self._arrivals(k, step),
+                           {name: self._drive(population, name, step) for name in population.drives},
+                           lambda op, data: draw(self.plan, population, op, data, step))
+
+    def _arrivals(self, k: int, step: int) -> dict[str, np.ndarray]:
+        population = self.plan.populations[k]
+        sums = {name: np.zeros(population.n, np.int64) for name in population.ports}
+        for schedule in population.schedules:
+            now = schedule.step == step
+            np.add.at(sums[schedule.port], schedule.unit[now], schedule.weight[now])
+        for target, port, units, weights in self.pending.get(step, []):
+            if target == k:
+                np.add.at(sums[port], units, weights)
+        for plastic in self.plastic.values():
+            if plastic.it.target == k and plastic.it.ports[0]:
+                sums[plastic.it.ports[0]] += plastic.arriving(step)
+        return sums
+
+    def _send(self, k: int, ids: np.ndarray, step: int) -> None:
+        """Put the synapses of spikes into the steps in which they arrive."""
+        for number, rows in self.rows.items():
+            projection = self.plan.projections[number]
+            if projection.source != k or not ids.size:
+                continue
+            ends = rows["ends"]
+            chosen = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in ids])
+            for port, name in enumerate(projection.ports):
+                mine = chosen[rows["port"][chosen] == port]
+                for delay in np.unique(rows["delay"][mine]):
+                    now = mine[rows["delay"][mine] == delay]
+                    entry = (projection.target, name, rows["target"][now], rows["weight"][now])
+                    self.pending.setdefault(step + int(delay), []).append(entry)
+
+    def _drive(self, population: Population, name: str, step: int) -> np.ndarray:
+        drive = population.drives[name]
+        row = int(np.searchsorted(drive.steps, step, side="right")) - 1
+        return np.broadcast_to(drive.values[row] if row >= 0 else 0.0, (population.n,)).astype(self.plan.dtype)
+
+    def get(self, population: int, state: str) -> np.ndarray:
+        """A copy of a state, [n]."""
+        return self.states[population][state].copy()
+
+    def set(self, population: int, state: str, values: np.ndarray) -> None:
+        """Overwrite a state, [n]."""
+        self.states[population][state][...] = values
+
+    @property
+    def synapses(self) -> int:
+        """How many there are."""
+        return sum(part.size for part in (*(r["source"] for r in self.rows.values()),
+                                          *(p.source for p in self.plastic.values())))
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of synapses and of everything else."""
+        tables = [*self.rows.values(), *(p.values for p in self.plastic.values())]
+        return {"synapses": sum(a.nbytes for rows in tables for a in rows.values()),
+                "other": sum(a.nbytes for states in self.states for a in states.values())}
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing is compiled."""
+        return {"threads": 1, "compile_s": 0.0}
+
+
+_NONE = np.zeros(0, np.int64)
+
+
+def _within(population: Population, units: np.ndarray) -> np.ndarray:
+    """Those of `units` that belong to a population, counted from its first."""
+    return units[(units >= population.first) & (units < population.first + population.n)] - population.first
+
+
+def _sorted(spikes: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes by step as two arrays sorted by (step, unit)."""
+    step = np.concatenate([_NONE, *(np.full(units.size, s) for s, units in spikes.items())])
+    unit = np.concatenate([_NONE, *spikes.values()])
+    order = np.lexsort((unit, step))
+    return step[order], unit[order]

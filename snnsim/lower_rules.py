@@ -1,0 +1,127 @@
+"""From the rule of a plastic projection to what backends run: bound numbers, programs, bounds of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from snnsim import graph, plan
+from snnsim.errors import InputError, Problem, Problems
+from snnsim.quantum import Contribution
+from snnsim.random import Stream
+from snnsim.units import to_text, unit_name
+
+# Where a rule states no bounds, a weight may grow to so many times the largest initial one.
+_HEADROOM = 1024.0
+_SAMPLE = 257
+
+
+def make_plasticity(p: graph.Projection, order: Mapping[str, int], dt: float) -> plan.Plasticity | None:
+    """The rule of a projection as backends run it; None where there is none.
+
+    order: numbers of the populations. Raises ``InputError`` where initial weights lie outside the rule's bounds.
+    """
+    if p.synapse is None:
+        return None
+    problems, made = Problems(), None
+    with problems.at("projections", p.entry):
+        made = _Rule(p, p.synapse, dt).plasticity(order)
+    problems.check()
+    return made
+
+
+def plastic_contribution(p: graph.Projection, count: float, seed: int, dt: float) -> Contribution:
+    """What spikes of a plastic projection may add at their port."""
+    assert p.synapse is not None
+    rule = _Rule(p, p.synapse, dt)
+    sample = abs(p.weight.sample(Stream(seed, f"{p.label}/weight"), _SAMPLE)) if p.weight.constant is None else None
+    typical = abs(p.weight.constant or 0.0) if sample is None else float(sorted(sample)[len(sample) // 2])
+    return Contribution(rule.limit, count, typical or rule.limit, stored=False, plastic=True)
+
+
+class _Rule:
+    """Binds the model of a rule to its numbers."""
+
+    def __init__(self, p: graph.Projection, synapse: graph.Synapse, dt: float) -> None:
+        self.p, self.it, self.model, self.dt = p, synapse, synapse.model, dt
+        defaults = {name: each.default for name, each in self.model.parameters.items() if each.default is not None}
+        self.values = {**defaults, **synapse.params}
+
+    def plasticity(self, order: Mapping[str, int]) -> plan.Plasticity:
+        self._check_signs()
+        self._check_bounds()
+        problems = Problems()
+        with problems.at("synapse", "params"):
+            params = self.model.bind(self.values, self.dt)
+            states = {**self.model.initial(self.values, self.dt), **self.it.init}
+            traces = self._traces()
+            interval = round(self.model.interval(self.values, self.dt) / self.dt) if "interval" in self.model.events else 0
+        problems.check()
+        programs = {event: self.model.program(event) for event in ("pre", "post", "step", "interval")
+                    if event in self.model.events}
+        return plan.Plasticity(
+            self.model.name, programs, params, states, traces, self.it.tie, round(self.it.axonal / self.dt),
+            max(1, interval) if "interval" in self.model.events else 0, self.sign, self.limit,
+            unit_name(self.p.weight.dimension), self._modulator(order),
+        )
+
+    def _traces(self) -> tuple[plan.SpikeTrace, ...]:
+        numbers = self.model.trace_numbers(self.values, self.dt)
+        return tuple(
+            plan.SpikeTrace(t.name, t.on, *numbers[t.name], (t.pairing or self.it.pairing) == "nearest")
+            for t in self.model.traces)
+
+    def _modulator(self, order: Mapping[str, int]) -> plan.Modulator | None:
+        if self.it.modulator is None:
+            return None
+        population, variable = self.it.modulator
+        return plan.Modulator(order[population.name], variable, round(self.it.modulator_delay / self.dt))
+
+    # --- bounds ------------------------------------------------------------------------------------------------------
+
+    @property
+    def sign(self) -> int:
+        """-1 where the rule sees the size of negative weights."""
+        return -1 if self.p.weight.low < 0 and self.p.weight.high <= 0 and not self._signed else 1
+
+    @property
+    def _signed(self) -> bool:
+        """Whether the rule's weights may have either sign."""
+        low = self.bounds[0]
+        return low is not None and low < 0
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Lowest and highest value that the rule gives `w`, None where it does not say."""
+        return self.model.weight_bounds(self.values)
+
+    @property
+    def initial(self) -> tuple[float, float]:
+        """The range of `w` in the beginning."""
+        low, high = self.p.weight.low, self.p.weight.high
+        return (low, high) if self.sign > 0 else (-high, -low)
+
+    @property
+    def limit(self) -> float:
+        """The largest size of a weight that may be sent."""
+        low, high = self.bounds
+        largest = max(abs(value) for value in self.initial)
+        if not self.model.assigns_weight:
+            return largest
+        if low is not None and high is not None:
+            return max(abs(low), abs(high), largest)
+        return max(_HEADROOM * largest, abs(low or 0.0), abs(high or 0.0))
+
+    def _check_signs(self) -> None:
+        low, high = self.p.weight.low, self.p.weight.high
+        if low < 0 < high and not self._signed:
+            raise InputError(Problem("weight", f"expected weights of one sign for {self.model.name}, found "
+                                               f"{self._text(low)} to {self._text(high)}"))
+
+    def _check_bounds(self) -> None:
+        for bound, value, word in zip(self.bounds, self.initial, ("at least", "at most"), strict=True):
+            if bound is not None and (value < bound if word == "at least" else value > bound):
+                raise InputError(Problem("weight", f"expected weights of {word} {self._text(bound)} in size for "
+                                                   f"{self.model.name}, found {self._text(value)}"))
+
+    def _text(self, value: float) -> str:
+        return to_text(value, self.p.weight.dimension)
