@@ -12,7 +12,7 @@ current replaces the mean that is lost. What was published of its activity is in
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from snnsim.network import Network
 
 Floats = NDArray[np.float64]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Data = dict[str, Any]
 
 POPULATIONS = ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
@@ -96,7 +97,7 @@ PULSE: Data = {
             "duration": {"default": "10 ms", "about": "how long it is active"},
         },
         "dynamics": "step[n+1] = step + 1 : 1\n",
-        "spike": "poisson(rate*dt) if step >= start/dt and step < (start + duration)/dt else 0",
+        "spike": "poisson(rate*dt) if (step - 0.5)*dt > start and (step - 0.5)*dt < start + duration else 0",
     },
 }
 
@@ -104,9 +105,9 @@ PULSE: Data = {
 class Options(Spec):
     """What may stand below ``network:`` beside the builder's name."""
 
-    scale: float = Field(default=1.0, gt=0, le=1, description="Share of the neurons, and of the synapses of each.")
-    n_scaling: float | None = Field(default=None, gt=0, le=1, description="Share of the neurons; `scale` unless given.")
-    k_scaling: float | None = Field(default=None, gt=0, le=1, description="Share of the in-degrees; `scale` unless given.")
+    scale: Share = Field(default=1.0, description="Share of the neurons, and of the synapses of each.")
+    n_scaling: Share | None = Field(default=None, description="Share of the neurons; `scale` unless given.")
+    k_scaling: Share | None = Field(default=None, description="Share of the in-degrees; `scale` unless given.")
     drive: Literal["poisson", "dc"] = Field(default="poisson", description="External input: Poisson trains or their mean.")
     initial: Literal["optimized", "original"] = Field(
         default="optimized", description="Initial potentials: near the stationary state of each population, or as in 2014.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snnsim.connect import Bound, rule_from_spec
+from snnsim.couplings import coupled_weight, make_coupling
 from snnsim.distributions import Constant, Value, value_from_spec
 from snnsim.distributions.expression import UNIT_NAMES, Expression
 from snnsim.equations import Model
@@ -30,7 +31,7 @@ def make_population(net: Network, name: str, spec: PopulationSpec, problems: Pro
     """The population that `spec` says, with all of its faults in `problems`; None where the model is not known."""
     before, model, schedule = len(problems.found), None, None
     with problems.at("model"):
-        model = net.find_model(spec.model)
+        model = net.library.neuron(spec.model)
     if model is None:
         return None
     params = dict(spec.params)
@@ -151,14 +152,19 @@ def _projection(
     net: Network, spec: ProjectionSpec, source: Population, target: Population, label: str, entry: int
 ) -> Projection:
     problems = Problems()
-    bound = ports = weight = delay = synapse = None
+    bound = ports = weight = delay = synapse = coupling = None
     with problems.at("connect"):
         rule = rule_from_spec(spec.connect)
         places = (source.placed, target.placed)
         bound = rule.bind(source.n, target.n, source is target, net.seed, label, net.base_dir, places)
     texts = {key: _given(spec, bound, key, problems) for key in ("weight", "delay")}
+    if spec.coupling is not None:
+        with problems.at("coupling"):
+            coupling = make_coupling(net, spec, source, target)
     with problems.at(""):
-        if spec.synapse not in (None, STATIC) and target.schedule is not None:
+        if spec.coupling is not None:
+            ports, weight = ("", ""), coupling and coupled_weight(net, coupling, target, texts["weight"])
+        elif spec.synapse not in (None, STATIC) and target.schedule is not None:
             ports, weight = ("", ""), unsent(net, texts["weight"])
         else:
             ports, weight = weighted(net, target.model, spec.port, texts["weight"], NAMES)
@@ -170,7 +176,7 @@ def _projection(
     if bound and delay:
         with problems.at("delay"):
             delay = _of_synapses(delay, bound, f"{label}/delay", net.dt)
-    if spec.synapse is not None and weight:
+    if spec.synapse is not None and spec.coupling is None and weight:
         with problems.at("synapse"):
             synapse = make_synapse(net, spec.synapse, weight.dimension)
     problems.check()
@@ -179,7 +185,7 @@ def _projection(
     assert weight
     assert delay
     made = Projection(label, spec.name, source, target, bound.rule, bound, weight, delay, spec.port, ports, entry,
-                      synapse)
+                      synapse, coupling)
     check_synapse(made, net.dt)
     return made
 

@@ -109,7 +109,17 @@ def reference(network_yaml: str) -> tuple[Reference | None, str | None]:
         return None, None
     here = build(origin["builder"], **options.model_dump(exclude_none=True)).to_yaml()
     others = set(data) - set(PARTS) | {"seed", "dt", "precision"}
-    return builder.published(options), difference(network_yaml, here, others, ("recorded", "published"))
+    return builder.published(options), difference(network_yaml, here, others, ("in the recording", "as the builder makes it"))
+
+
+def options_schema() -> dict[str, Any]:
+    """The JSON Schema of ``network:``, for editors."""
+    found = []
+    for name in names():
+        schema = _module(name).Options.model_json_schema()
+        schema["properties"] = {"builder": {"const": name}, **schema["properties"]}
+        found.append({**schema, "title": name, "required": ["builder"]})
+    return {"anyOf": found}
 
 
 def _remembered(origin: Mapping[str, Any]) -> tuple[ModuleType | None, Spec | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from snnsim.graph import Current, Ids, Input, Noise, Poisson, Population, Projection, Synapse, Trace, Weights
+from snnsim.graph import Coupling, Current, Ids, Input, Noise, Poisson, Population, Projection, Synapse, Trace, Weights
 from snnsim.schema import VERSION
 from snnsim.units import DIMENSIONLESS, TIME, Dimension, to_text
 from snnsim.yamlfile import scalar
@@ -32,7 +32,7 @@ def to_data(net: Network) -> Data:
         "projections": _projections(net.projections),
         "record": _given(spikes=_spikes(net.recording.spikes), traces=_traces(net.recording.traces),
                          weights={weights.name: _weights(weights) for weights in net.recording.weights}),
-        "models": {name: plain(document) for name, document in net.documents().items()},
+        "models": {name: plain(document) for name, document in net.library.documents().items()},
     }
     return _given(**head, **parts)
 
@@ -83,8 +83,17 @@ def _projection(pairs: list[Projection]) -> Data:
     connect = first.rule.to_spec()
     ends = {"from": _one_or_more(p.source.name for p in pairs), "to": _one_or_more(p.target.name for p in pairs)}
     own = {key: getattr(first, key).to_spec() for key in ("weight", "delay") if connect.get(key) is None}
-    synapse = None if first.synapse is None else _synapse(first.synapse)
-    return _given(name=first.name, **ends, connect=connect, **own, port=first.port, synapse=synapse)
+    if first.coupling is not None:
+        own.pop("delay", None)   # it has none
+    rules = {"synapse": first.synapse and _synapse(first.synapse), "coupling": first.coupling and _coupling(first.coupling)}
+    return _given(name=first.name, **ends, connect=connect, **own, port=first.port, **rules)
+
+
+def _coupling(coupling: Coupling) -> Data:
+    model = coupling.model
+    params = {key: _text_of(value, model.parameters[key].dimension) for key, value in coupling.params.items()}
+    variable = None if coupling.variable == model.variable else coupling.variable
+    return _given(model=model.name, variable=variable, input=coupling.input, params=params)
 
 
 def _synapse(synapse: Synapse) -> Data:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from snnsim.errors import Problems, did_you_mean, unknown
-from snnsim.schema import INPUTS, NetworkSpec, Spec
+from snnsim.errors import InputError, Problems, did_you_mean, unknown
+from snnsim.schema import INPUTS, NAME, NetworkSpec, Spec
 
 S = TypeVar("S", bound=Spec)
 
@@ -64,6 +66,8 @@ def found(value: Any) -> str:
 _EXPECTED = {
     "int_type": "a whole number", "int_from_float": "a whole number", "string_type": "text", "dict_type": "a mapping",
     "model_type": "a mapping", "list_type": "a name or a list of names",
+    "float_type": "a number", "bool_type": "true or false", "finite_number": "a finite number",
+    "greater_than": "a number above {gt}",
     "greater_than_equal": "at least {ge}", "less_than_equal": "at most {le}", "less_than": "less than {lt}",
     "string_too_short": "at least {min_length} character", "string_too_long": "at most {max_length} characters",
     "too_short": "at least one name", "literal_error": "{expected}",
@@ -79,11 +83,16 @@ def _explain(kind: type[Spec], fault: dict[str, Any], problems: Problems) -> Non
     elif what == "extra_forbidden":
         problems.add(".".join(map(str, fault["loc"])), unknown("key", str(last), kind.keys()))
     else:
-        expected = _EXPECTED.get(what, fault["msg"]).format(**fault.get("ctx", {}))
+        expected = _EXPECTED.get(what, fault["msg"]).format(**_whole(fault.get("ctx", {})))
         if what == "list_type" and kind is NetworkSpec:
             expected = "a list"
         place = [str(part) for part in fault["loc"] if part != "[key]"]
         problems.add(".".join(place), f"expected {expected}, found {found(value)}{_hint(what, value, expected)}")
+
+
+def _whole(limits: dict[str, Any]) -> dict[str, Any]:
+    """Limits of a real number as they were written: 1, not 1.0."""
+    return {key: int(x) if isinstance(x, float) and x.is_integer() else x for key, x in limits.items()}
 
 
 def _hint(what: str, value: Any, expected: str) -> str:
@@ -92,3 +101,11 @@ def _hint(what: str, value: Any, expected: str) -> str:
     if what == "literal_error" and isinstance(value, str):
         return did_you_mean(value, [word.strip("' ") for word in expected.replace(" or ", ",").split(",")])
     return ""
+
+
+def check_name(kind: str, name: Any, taken: Iterable[str]) -> None:
+    """``InputError`` unless `name` can be the name of a part of a network, other than those `taken`."""
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise InputError(f"expected a name of letters, digits, _ and - that begins with a letter or _, found {name!r}")
+    if name in taken:
+        raise InputError(f"duplicate {kind} name {name!r}")

@@ -1,12 +1,13 @@
 """Files with networks: what they include, what the command line changes in them, and where their faults are.
 
 A file may ``include:`` others. What it says itself wins over what it includes, and a later include over an earlier one:
-mappings are merged key by key, lists and values replaced, except that ``projections`` are strung together.
+mappings are merged key by key, lists and values replaced, except that ``projections`` are strung together. What the
+builder makes that a file names by ``network:`` is merged below all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,20 @@ def loads(
 
 
 def _build(document: Document, base_dir: Path | None, path: Path | None, overrides: Iterable[str]) -> Network:
-    document = _with_includes(document, base_dir, () if path is None else (path.resolve(),))
+    document, texts = _with_includes(document, base_dir, () if path is None else (path.resolve(),)), list(overrides)
+    for_builder = [text for text in texts if text.partition("=")[0].strip().split(".")[0] == "network"]
+    document = _with_builder(_overridden(document, for_builder))
+    document, problems = _overridden(document, [text for text in texts if text not in for_builder]), Problems()
+    with placed(document.marks):
+        net = from_data(document.data, base_dir, problems)
+        problems.check()
+    assert net is not None   # nothing is missing without a problem
+    net.marks = document.marks
+    return net
+
+
+def _overridden(document: Document, overrides: Iterable[str]) -> Document:
+    """`document` with the overrides made in it."""
     problems, marks = Problems(), dict(document.marks)
     if isinstance(document.data, dict):
         for text in overrides:
@@ -48,11 +62,30 @@ def _build(document: Document, base_dir: Path | None, path: Path | None, overrid
                 _override(document.data, marks, text)
     with placed(marks):
         problems.check()
-        net = from_data(document.data, base_dir, problems)
+    return Document(document.data, marks)
+
+
+def _with_builder(document: Document) -> Document:
+    """`document` merged with what its builder makes, all of which stands where the builder is named."""
+    if not isinstance(document.data, dict) or "network" not in document.data:
+        return document
+    from snnsim.builders import expand
+
+    problems, parts = Problems(), {}
+    with problems.at("network"):
+        parts = expand(document.data["network"], problems)
+    with placed(document.marks):
         problems.check()
-    assert net is not None   # nothing is missing without a problem
-    net.marks = marks
-    return net
+    own = {key: value for key, value in document.data.items() if key != "origin"}
+    mark = document.marks[("network",)]
+    return _merge(Document(parts, {path: mark for path in _paths(parts, ())}), Document(own, document.marks))
+
+
+def _paths(data: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """The paths of all parts of `data`."""
+    yield path
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield from _paths(value, (*path, key))
 
 
 def _with_includes(document: Document, base_dir: Path | None, chain: tuple[Path, ...]) -> Document:

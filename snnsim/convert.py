@@ -149,7 +149,9 @@ def _to_csv(result: Result, path: Path) -> None:
 
 
 def _to_npz(result: Result, path: Path) -> None:
-    """Arrays ``<population>/times``, ``/ids``, ``/n``; ``<population>/<variable>/data``, ``/times``, ``/units``."""
+    """Arrays ``<population>/times``, ``/ids``, ``/n``; ``<population>/<variable>/data``, ``/times``, ``/units``;
+    ``snnsim/weights/<name>/values``, ``/times``, ``/source``, ``/target``.
+    """
     arrays: dict[str, NDArray[Any]] = {"dt_ms": np.array(result.dt), "steps": np.array(result.steps)}
     for name in result.populations:
         times, ids = result.spikes(name)
@@ -157,6 +159,10 @@ def _to_npz(result: Result, path: Path) -> None:
     for population, variable in result.traces:
         trace, key = result.trace(population, variable), f"{population}/{variable}"
         arrays |= {f"{key}/data": trace.data, f"{key}/times": trace.times, f"{key}/units": trace.units}
+    for name in result.weight_names:
+        weights = result.weights(name)
+        columns = {"values": weights.values, "times": weights.times, "source": weights.source, "target": weights.target}
+        arrays |= {f"snnsim/weights/{name}/{column}": values for column, values in columns.items()}
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 

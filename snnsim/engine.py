@@ -16,6 +16,8 @@ from snnsim.plan import Plan
 
 # The step of the latest event of a unit that has had none: long ago.
 NEVER = -(1 << 30)
+# ``since_pre``, in ms, at the first presynaptic event of a synapse.
+LONG_AGO = 1e9
 
 
 @dataclass

@@ -18,6 +18,7 @@ from snnsim.equations import Model
 from snnsim.positions import Placed, Positions
 
 if TYPE_CHECKING:
+    from snnsim.equations.coupling import CouplingModel
     from snnsim.equations.synapse import SynapseModel
 
 Ids = npt.NDArray[np.int64]
@@ -74,6 +75,20 @@ class Synapse:
 
 
 @dataclass(frozen=True, eq=False)
+class Coupling:
+    """A continuous coupling: what synapses add to the continuous input `drive` of their targets, from `variable` of both.
+
+    params: what was given; input: as given.
+    """
+
+    model: CouplingModel
+    params: dict[str, float]
+    variable: str
+    drive: str
+    input: str | None
+
+
+@dataclass(frozen=True, eq=False)
 class Projection:
     """Synapses from one population to one other, by a rule.
 
@@ -81,6 +96,7 @@ class Projection:
     port: as given; ports: which one takes weights >= 0, and which one weights < 0 (the same unless chosen by sign).
     delay: in ms; 0 acts within the step. entry: which ``project`` call or entry of the file it comes from. synapse: the
     rule of plastic ones; their ports are empty where the target receives nothing, as one that plays given spikes does.
+    coupling: what its synapses do in every step in place of transmitting spikes; its ports are empty.
     """
 
     label: str
@@ -95,6 +111,7 @@ class Projection:
     ports: tuple[str, str]
     entry: int
     synapse: Synapse | None = None
+    coupling: Coupling | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,18 @@
-"""From the rule of a plastic projection to what backends run: bound numbers, programs, bounds of weights."""
+"""From the rules of plastic projections and couplings to what backends run: bound numbers, programs, bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from snnsim import graph, plan
 from snnsim.errors import InputError, Problem, Problems
-from snnsim.quantum import Contribution
+from snnsim.quantum import Contribution, power
 from snnsim.random import Stream
 from snnsim.units import to_text, unit_name
+
+if TYPE_CHECKING:
+    from snnsim.network import Network
 
 # Where a rule states no bounds, a weight may grow to so many times the largest initial one.
 _HEADROOM = 1024.0
@@ -56,7 +60,7 @@ class _Rule:
             traces = self._traces()
             interval = round(self.model.interval(self.values, self.dt) / self.dt) if "interval" in self.model.events else 0
         problems.check()
-        programs = {event: self.model.program(event) for event in ("pre", "post", "step", "interval")
+        programs = {event: self.model.program(event, self.values) for event in ("pre", "post", "step", "interval")
                     if event in self.model.events}
         return plan.Plasticity(
             self.model.name, programs, params, states, traces, self.it.tie, round(self.it.axonal / self.dt),
@@ -125,3 +129,36 @@ class _Rule:
 
     def _text(self, value: float) -> str:
         return to_text(value, self.p.weight.dimension)
+
+
+# --- continuous couplings ------------------------------------------------------------------------------------------------
+
+# What a coupling multiplies its weight with, in mV or whatever its variable has, stays below this, or the run has diverged.
+_RANGE = 1e6
+
+
+def coupled(drive: str) -> str:
+    """The name of the DRIVE that holds what couplings add to an input."""
+    return f"{drive} coupled"
+
+
+def make_coupling(net: Network, p: graph.Projection) -> plan.Coupling | None:
+    """The coupling of a projection as backends run it; None where there is none."""
+    it = p.coupling
+    if it is None:
+        return None
+    problems, params = Problems(), {}
+    with problems.at("projections", p.entry, "coupling", "params"):
+        defaults = {name: parameter.default for name, parameter in it.model.parameters.items()}
+        params = it.model.bind({**defaults, **it.params}, net.dt)
+    problems.check()
+    together = [q for q in net.projections
+                if q.coupling is not None and q.target is p.target and q.coupling.drive == it.drive]
+    total = sum(_largest(q) * q.bound.max_indegree for q in together) * _RANGE
+    quantum = power(total * 2.0**-62) if total else 1.0
+    return plan.Coupling(it.model.name, it.model.program, params, it.variable, coupled(it.drive), quantum,
+                         _largest(p) * _RANGE)
+
+
+def _largest(p: graph.Projection) -> float:
+    return max(abs(p.weight.low), abs(p.weight.high))

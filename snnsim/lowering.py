@@ -14,7 +14,7 @@ from snnsim.errors import InputError, Problem, Problems
 from snnsim.feeds import current_table, most_poisson, most_repeats, port_of, schedule, summed
 from snnsim.ir import Builder, Instr, Op, Program, Type, check
 from snnsim.ir.simplify import rewrite
-from snnsim.lower_rules import make_plasticity, plastic_contribution
+from snnsim.lower_rules import coupled, make_coupling, make_plasticity, plastic_contribution
 from snnsim.network import Network
 from snnsim.quantum import Contribution, choose, constant, contribution
 from snnsim.random import POISSON_MOST, Stream
@@ -87,7 +87,7 @@ def _projection(
     delays = (int(plan.delay_steps(p.delay.low, net.dt)), int(plan.delay_steps(p.delay.high, net.dt)))
     quanta = (1.0, 1.0) if p.ports == ("", "") else (ports[p.ports[0]].quantum, ports[p.ports[1]].quantum)
     return plan.Projection(p.label, order[p.source.name], order[p.target.name], p.bound, p.weight, p.delay, p.ports,
-                           quanta, delays, net.seed, net.dt, make_plasticity(p, order, net.dt))
+                           quanta, delays, net.seed, net.dt, make_plasticity(p, order, net.dt), make_coupling(net, p))
 
 
 class _Lowering:
@@ -113,6 +113,7 @@ class _Lowering:
     def population(self, first: int, level: int) -> plan.Population:
         values = self.values()
         driven = {link.drive for _, link in (*self.currents, *self.noises)}
+        driven |= {p.coupling.drive for p in self.incoming if p.coupling is not None}
         self._bind(values, driven)
         ports = {name: self._port(name) for name in self.model.ports}
         self.params.update({f"quantum.{name}": port.quantum for name, port in ports.items()})
@@ -128,7 +129,8 @@ class _Lowering:
             {name: port for name, port in ports.items() if port.bound or self._reached(name)},
             drives, [schedule(train, link, ports, self.net.dt) for train, link in self.trains], level,
             self._units(), offsets, {k.label: int(plan.delay_steps(k.delay, self.net.dt)) for _, k in self.poisson},
-            self.model, values, {k.label: port_of(k) for _, k in self.poisson}, {k.label: k.drive for _, k in self.noises},
+            self.model, values, {k.label: port_of(k) for _, k in self.poisson},
+            {k.label: k.drive for _, k in self.noises},
         )
 
     def _bind(self, values: dict[str, Any], driven: set[str]) -> None:
@@ -220,6 +222,8 @@ class _Lowering:
             for noise, where in self.noises:
                 if where.drive == instr.data:
                     drive = self._add(b, drive, self._noise_draw(b, noise, where))
+            if any(p.coupling is not None and p.coupling.drive == instr.data for p in self.incoming):
+                drive = self._add(b, drive, b(Op.DRIVE, data=coupled(instr.data)))
             return drive
         if instr.op is Op.PARAM and not np.any(self.params[instr.data]):
             return b.const(0.0)

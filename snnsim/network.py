@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import copy
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,13 @@ import numpy as np
 
 from snnsim.assemble import make_population, make_projections
 from snnsim.canonical import dump, to_data
-from snnsim.checked import checked, found, input_kind
-from snnsim.equations import Model, model_from_document
-from snnsim.equations.synapse import (
-    SynapseModel, check_synapse_document, is_synapse_document, synapse_from_document,
-)
+from snnsim.checked import check_name, checked, found, input_kind
+from snnsim.equations import Model
 from snnsim.errors import InputError, Problems, unknown
 from snnsim.graph import Input, Population, Projection, Record
-from snnsim.models import builtin, builtin_names, builtin_synapse, synapse_names
+from snnsim.library import Library
 from snnsim.places import Marks
-from snnsim.schema import NAME, VERSION, NetworkSpec, PopulationSpec, ProjectionSpec, RecordSpec
+from snnsim.schema import VERSION, NetworkSpec, PopulationSpec, ProjectionSpec, RecordSpec
 from snnsim.selection import make_record
 from snnsim.stimuli import make_input
 from snnsim.timing import read_dt, read_steps
@@ -65,12 +60,11 @@ class Network:
         self.inputs: dict[str, Input] = {}
         self.projections: list[Projection] = []
         self.recording = Record()
-        self.models: dict[str, Model] = {}
-        self.synapse_models: dict[str, Mapping[str, Any]] = {}   # documents; a weight's unit is known at a projection
+        self.library = Library()
         self.notes: list[str] = []
         self.origin = spec.origin
         self.marks: Marks = {}
-        self._faulty: set[str] = set()   # while a file is read: what it declares, with or without faults
+        self._declared: set[str] = set()   # populations of a file being read, with or without faults
         self.dt, self.duration = _DT, None
         with problems.at("dt"):
             self.dt = read_dt(spec.dt)
@@ -81,13 +75,18 @@ class Network:
     def model(self, name: str, document: Mapping[str, Any]) -> Model | None:
         """Add equations of your own; `document` has the form of a file's ``models:`` entry.
 
-        Returns the model; None for one of synapses, which is made anew for the weights of each projection.
+        Returns the model; None for one of synapses or couplings, which is made anew for each projection.
         """
-        problems = Problems()
+        problems, made = Problems(), None
         with problems.at("models", name):
-            self._add_model(name, document)
+            made = self.library.add(name, document)
         problems.check()
-        return self.models.get(name)
+        return made
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The user's own models of neurons."""
+        return self.library.neurons
 
     def population(
         self, name: str, n: int, model: str | Model, init: Mapping[str, Any] | None = None, positions: Any = None,
@@ -112,7 +111,7 @@ class Network:
 
     def project(
         self, source: Any, target: Any, connect: Any, weight: Any = None, delay: Any = None, port: str | None = None,
-        name: str | None = None, synapse: Any = None,
+        name: str | None = None, synapse: Any = None, coupling: Any = None,
     ) -> list[Projection]:
         """Connect each of `source` to each of `target` (populations or their names, one or several) by a rule.
 
@@ -120,9 +119,12 @@ class Network:
         unit (then 1). delay: one step unless given. Both may be a quantity, a distribution, an expression of the
         synapse (``snnsim.synaptic``), or one number per synapse. port: chosen by the sign of the weight unless given.
         synapse: the rule of plastic ones, the name of a model or ``{"model": "stdp_pair", "params": {...}, ...}``.
+        coupling: a continuous coupling in place of spikes, as ``"gap_junction"`` or ``{"model": "diffusive", "variable":
+        "x"}``.
         """
         raw = {"from": _names(source), "to": _names(target), "connect": connect, "weight": weight, "delay": delay,
-               "port": port, "name": name, "synapse": _synapse(synapse)}
+               "port": port, "name": name, "synapse": _synapse(synapse),
+               "coupling": coupling}
         problems = Problems()
         made = self._projections(self.projections[-1].entry + 1 if self.projections else 0, raw, problems)
         problems.check()
@@ -169,41 +171,13 @@ class Network:
         return f"<Network {self.name!r}: {units} units in {len(self.populations)} populations, " \
                f"{len(self.projections)} projections>"
 
-    def find_model(self, name: str) -> Model:
-        """The user's model of that name, or the built-in one."""
-        if name in self.models:
-            return self.models[name]
-        if f"models.{name}" in self._faulty:
-            raise InputError([])   # its own faults are noted already
-        if name in builtin_names():
-            return builtin(name)
-        if name in (*self.synapse_models, *synapse_names()):
-            raise InputError(f"{name} is a model of synapses, for `synapse:` of a projection; expected one of neurons")
-        raise InputError(unknown("model", name, [*self.models, *builtin_names()]))
-
-    def find_synapse_model(self, name: str, weight: Dimension) -> SynapseModel:
-        """The user's synapse model of that name, or the built-in one, for weights of this dimension."""
-        if name in self.synapse_models:
-            return synapse_from_document(name, self.synapse_models[name], weight)
-        if f"models.{name}" in self._faulty:
-            raise InputError([])
-        if name in synapse_names():
-            return builtin_synapse(name, weight)
-        if name in (*self.models, *builtin_names()):
-            raise InputError(f"{name} is a model of neurons, for a population; expected one of synapses")
-        raise InputError(unknown("synapse model", name, [*self.synapse_models, *synapse_names()]))
-
-    def documents(self) -> dict[str, Mapping[str, Any]]:
-        """The user's own models as documents."""
-        return {**{name: model.document for name, model in self.models.items()}, **self.synapse_models}
-
     def find_population(self, name: Any) -> Population:
         """The population of that name."""
         if not isinstance(name, str):
             raise InputError(f"expected the name of a population, found {found(name)}")
         if name in self.populations:
             return self.populations[name]
-        if f"populations.{name}" in self._faulty:
+        if name in self._declared:
             raise InputError([])
         raise InputError(unknown("population", str(name), self.populations))
 
@@ -215,18 +189,10 @@ class Network:
                 made.append(self.find_population(name))
         return made
 
-    def _add_model(self, name: str, document: Any) -> None:
-        _check_name("model", name, self.documents())
-        if is_synapse_document(document):
-            check_synapse_document(name, document)
-            self.synapse_models[name] = copy.deepcopy(dict(document))
-        else:
-            self.models[name] = model_from_document(name, document)
-
     def _population(self, name: str, raw: Any, problems: Problems) -> Population | None:
         made = None
         with problems.at("populations", name):
-            _check_name("population", name, self.populations)
+            check_name("population", name, self.populations)
             if (spec := checked(PopulationSpec, raw, problems)) is not None:
                 made = make_population(self, name, spec, problems)
         return made
@@ -241,7 +207,7 @@ class Network:
     def _input(self, name: str, raw: Any, problems: Problems) -> Input | None:
         made = None
         with problems.at("inputs", name):
-            _check_name("input", name, self.inputs)
+            check_name("input", name, self.inputs)
             kind = input_kind(raw, problems)
             if kind is not None and (spec := checked(kind, raw, problems)) is not None:
                 made = make_input(self, name, spec)
@@ -267,10 +233,10 @@ def from_data(data: Any, base_dir: Path | None, problems: Problems) -> Network |
         return None
     net = Network.__new__(Network)
     net._start(spec, base_dir, problems)
-    net._faulty = {*(f"models.{name}" for name in spec.models), *(f"populations.{name}" for name in spec.populations)}
+    net.library.faulty, net._declared = set(spec.models), set(spec.populations)
     for name, document in spec.models.items():
         with problems.at("models", name):
-            net._add_model(name, document)
+            net.library.add(name, document)
     for name, raw in spec.populations.items():
         if (population := net._population(name, raw, problems)) is not None:
             net.populations[name] = population
@@ -280,7 +246,7 @@ def from_data(data: Any, base_dir: Path | None, problems: Problems) -> Network |
         if (made := net._input(name, raw, problems)) is not None:
             net.inputs[name] = made
     net._extend(net._recorded(spec.record, problems))
-    net._faulty = set()
+    net.library.faulty, net._declared = set(), set()
     return net
 
 
@@ -292,13 +258,6 @@ def _header(data: Any, problems: Problems) -> NetworkSpec | None:
     if not isinstance(data, dict) or faulty & {"models", "populations"}:
         return None
     return spec or checked(NetworkSpec, data | {"snnsim": VERSION}, Problems())
-
-
-def _check_name(kind: str, name: Any, taken: Iterable[str]) -> None:
-    if not isinstance(name, str) or not re.fullmatch(NAME, name):
-        raise InputError(f"expected a name of letters, digits, _ and - that begins with a letter or _, found {name!r}")
-    if name in taken:
-        raise InputError(f"duplicate {kind} name {name!r}")
 
 
 def _plain(value: Any) -> Any:

@@ -97,7 +97,7 @@ class Population:
 class Synapses(NamedTuple):
     """A block of synapses; port, weight (quanta) and delay (steps) are scalars where all synapses share them.
 
-    Of a plastic projection, the weight is the `w` of its rule, a real number.
+    Of a plastic projection, the weight is the `w` of its rule, a real number, and so it is of a coupling.
     """
 
     source: np.ndarray
@@ -157,6 +157,24 @@ class Plasticity:
 
 
 @dataclass(frozen=True)
+class Coupling:
+    """What the synapses of a projection do in every step: they add to the input `drive` of their targets.
+
+    program: DRIVEs w, pre and post (`variable` of both sides as the step before left it), OUTPUT ``adds``, which is
+    rounded to whole multiples of `quantum` and summed; |adds| <= limit. drive: a DRIVE of the target's program, which is
+    the sum times the quantum.
+    """
+
+    model: str
+    program: Program
+    params: dict[str, float]
+    variable: str
+    drive: str
+    quantum: float
+    limit: float
+
+
+@dataclass(frozen=True)
 class Projection:
     """Draws its synapses on request; the same ones for every partition and backend."""
 
@@ -172,6 +190,12 @@ class Projection:
     seed: int
     dt: float
     plastic: Plasticity | None = None
+    coupling: Coupling | None = None
+
+    @property
+    def spiking(self) -> bool:
+        """Whether it transmits spikes, with weights that stay as they are."""
+        return self.plastic is None and self.coupling is None
 
     @property
     def constant_weight(self) -> bool:
@@ -183,8 +207,8 @@ class Projection:
             yield Synapses(block.source, block.target, *self.weights(block, words), self.steps(block, words))
 
     def table(self, n_target: int) -> dict[str, np.ndarray]:
-        """All synapses as columns [synapses], named as in ``Synapses``: int64, the weight of a plastic one float64."""
-        kinds = [np.int64] * 5 if self.plastic is None else [np.int64, np.int64, np.int64, np.float64, np.int64]
+        """All synapses as columns [synapses], named as in ``Synapses``: int64, a weight that is no whole number float64."""
+        kinds = [np.int64] * 5 if self.spiking else [np.int64, np.int64, np.int64, np.float64, np.int64]
         blocks = [[np.broadcast_to(x, len(b.source)) for x in b] for b in self.blocks(0, n_target)]
         columns = zip(*blocks, strict=True) if blocks else [[np.zeros(0)]] * 5
         return {name: np.concatenate(list(column)).astype(kind)
@@ -193,8 +217,8 @@ class Projection:
     def weights(self, block: Block, words: WordSource = numpy_words) -> tuple[Any, Any]:
         """Port (0: the first, 1: the second) by the sign of the weight, and the weight in its quanta."""
         weight = self._draw(self.weight, self.stream("weight", words), block)
-        if self.plastic is not None:
-            return 0, weight * self.plastic.sign
+        if not self.spiking:
+            return 0, weight * (self.plastic.sign if self.plastic else 1)
         if self.ports[0] == self.ports[1]:
             return 0, self._rounded(weight, self.quanta[0])
         if isinstance(weight, float):
@@ -283,4 +307,6 @@ class Plan:
     @property
     def min_delay(self) -> int:
         """The smallest delay that is not zero; 1 where anything acts without delay."""
+        if any(p.coupling is not None for p in self.projections):
+            return 1
         return max(1, min((p.delays[0] for p in self.projections), default=1 << 30))

@@ -1,4 +1,4 @@
-"""What every backend that runs plastic projections shares: the order of their synapses, and what stops a run."""
+"""What backends share that run plastic projections and couplings: the order of synapses, and what stops a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from snnsim.errors import RunError
+from snnsim.errors import NumericalError, RunError
 from snnsim.plan import Plan, Projection
 from snnsim.units import TIME, to_text
 
@@ -16,12 +16,21 @@ def canonical_order(table: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.lexsort((table["delay"], table["target"], table["source"]))
 
 
+def _when(plan: Plan, step: int) -> str:
+    return f"in step {step} (t = {to_text(round(step * plan.dt, 9), TIME)})"
+
+
 def out_of_bounds(plan: Plan, projection: Projection, source: int, target: int, step: int, found: float) -> RunError:
     """The error for a synapse that would send a weight larger than its rule may give it."""
     rule = projection.plastic
     assert rule is not None
     place = f"projection {projection.label}: the synapse from unit {source} to unit {target}"
-    when = f"in step {step} (t = {to_text(round(step * plan.dt, 9), TIME)})"
     unit = f" {rule.unit}" if rule.unit else ""
-    return RunError(f"{place} left its bounds {when}: expected a weight of at most {rule.limit:g}{unit} in size, found "
+    return RunError(f"{place} left its bounds {_when(plan, step)}: expected a weight of at most {rule.limit:g}{unit} in size, found "
                     f"{found:g}{unit}; let {rule.model} clip the weight, or give it wider `bounds`")
+
+
+def diverged(plan: Plan, projection: Projection, source: int, target: int, step: int, found: float) -> NumericalError:
+    """The error for a coupling that adds more than can come of a network that is stable."""
+    place = f"projection {projection.label}: the coupling of unit {source} to unit {target}"
+    return NumericalError(f"{place} became {found:g} {_when(plan, step)}; a smaller dt or weaker coupling may help")

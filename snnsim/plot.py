@@ -134,6 +134,11 @@ def _rates(axis: Axes, result: Result) -> None:
         axis.plot(*rate_course(result, name), color=colour(i), lw=1, label=f"{name} {mean:.3g} Hz")
     axis.set_ylabel("rate (Hz)")
     axis.set_ylim(bottom=0)
+    _legend(axis)
+
+
+def _legend(axis: Axes) -> None:
+    """In a line above the panel."""
     axis.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderaxespad=0.2, frameon=False)
 
 
@@ -162,9 +167,9 @@ def _lines(times: Any, rows: Any, units: list[int]) -> Iterator[tuple[tuple[Any,
 
 def _weights(axis: Axes, result: Result, name: str) -> None:
     plan = result.weight_plan(name)
-    look: dict[str, Any] = {"marker": ".", "markersize": 2} if plan.on_pre else {}
+    look: dict[str, Any] = {"marker": ".", "markersize": 3, "lw": 0.4} if plan.on_pre else {"lw": 0.8}
     for label, times, values in weight_lines(result, name):
-        axis.plot(times, values, lw=0.8, label=label, **look)
+        axis.plot(times, values, label=label, **look)
     axis.set_ylabel(f"weights\n{name} ({plan.unit_text or '1'})")
     if is_distribution(plan):
-        axis.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderaxespad=0.2, frameon=False)
+        _legend(axis)

@@ -21,7 +21,7 @@ from snnsim.timing import read_steps
 from snnsim.units import TIME, to_text
 
 MOST_THREADS = 1024
-
+_ENDS = 16  # bytes: source and target of a synapse whose weight is recorded
 
 Name = str | Path | None
 
@@ -76,7 +76,7 @@ def check_run(
             _check_out(net, out, overwrite, saved)
     problems.check()
     if keep or out is not None:
-        _check_traces(net, steps - (saved.done if saved else 0), out)
+        _check_rows(net, steps - (saved.done if saved else 0), out)
     return Run(steps, saved)
 
 
@@ -114,15 +114,23 @@ def _check_out(net: Network, out: str | Path, overwrite: bool, saved: Checkpoint
     check_continues(out, net.to_yaml(), saved.done)
 
 
-def _check_traces(net: Network, steps: int, out: Name) -> None:
-    """``InputError`` where the rows of the traces, whose number is known, will not fit into memory, or on the disk."""
-    size = 8 if net.precision == "double" else 4
-    needed = sum(steps // trace.every * size * (trace.population.n if trace.units is None else len(trace.units))
-                 for trace in net.recording.traces)
+def _check_rows(net: Network, steps: int, out: Name) -> None:
+    """``InputError`` where traces and snapshots, whose size is known, will not fit into memory, or on the disk."""
+    size, record = 8 if net.precision == "double" else 4, net.recording
+    needed = {
+        "traces": sum(steps // trace.every * size * _count(trace.units, trace.population.n) for trace in record.traces),
+        "weights": sum((steps // each.every * size + _ENDS) * _count(each.synapses, each.projection.bound.synapses)
+                       for each in record.weights if each.every is not None),
+    }
+    large = [name for name, count in needed.items() if count]
     if out is not None:
-        check_disk(Path(out), needed, "for the traces")
+        check_disk(Path(out), sum(needed.values()), f"for the {' and '.join(large)}")
         return
     problems = Problems()
-    with problems.at("record.traces"):
-        refuse_array(needed, "traces that are not recorded to a file")
+    with problems.at(".".join(["record", *large]) if len(large) == 1 else "record"):
+        refuse_array(sum(needed.values()), f"{' and '.join(large)} that are not recorded to a file")
     problems.check()
+
+
+def _count(chosen: Any, all_of_them: int) -> int:
+    return all_of_them if chosen is None else len(chosen)

@@ -15,7 +15,7 @@ from snnsim.errors import InputError, NumericalError, Problem, Problems, unknown
 from snnsim.ir import Type
 from snnsim.network import Network
 from snnsim.plan import Plan
-from snnsim.recording import Recorder, RecordingPlan, TracePlan
+from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
 from snnsim.saved import Checkpoint, read_checkpoint
 from snnsim.size import refuse_plan
 from snnsim.timing import read_steps
@@ -162,7 +162,9 @@ class Program:
 
     def _widest(self) -> int:
         """Steps whose traces fit into a modest buffer."""
-        per_step = sum(t.units.size * np.dtype(self.plan.dtype).itemsize / t.every for t in self.plan.traces)
+        numbers = sum(t.units.size / t.every for t in self.plan.traces)
+        numbers += sum(w.synapses.size / w.every for w in self.plan.weights if not w.on_pre)
+        per_step = numbers * np.dtype(self.plan.dtype).itemsize
         return max(1, int(_TRACE_BYTES / per_step)) if per_step else _LONGEST_CHUNK
 
     def _advance(self, steps: int, recorder: Recorder | None) -> Chunk:
@@ -229,7 +231,18 @@ class Program:
         names = {k: self.plan.populations[k] for k in self.plan.recorded}
         subsets = {names[k].name: ids for k, ids in self.plan.recorded.items() if ids is not None}
         sizes = {p.name: p.n for p in names.values()}
-        return RecordingPlan(self.plan.dt, sizes, traces, self.net.to_yaml(), provenance, subsets, self.done)
+        return RecordingPlan(self.plan.dt, sizes, traces, self.net.to_yaml(), provenance, subsets, self.done,
+                             self._weight_plans())
+
+    def _weight_plans(self) -> list[WeightPlan]:
+        plans, double = [], self.plan.dtype is np.float64
+        for asked, request in zip(self.net.recording.weights, self.plan.weights, strict=True):
+            it, table = self.plan.projections[request.projection], self.engine.synapses_of(request.projection)
+            assert it.plastic is not None
+            source, target = (table[side][request.synapses] for side in ("source", "target"))
+            plans.append(WeightPlan(asked.name, source, target, request.on_pre, request.every, it.plastic.unit, double,
+                                    it.label))
+        return plans
 
     def _trace_plan(self, trace: Any) -> TracePlan:
         population = self.plan.populations[trace.population]

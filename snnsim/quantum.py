@@ -56,7 +56,7 @@ def choose(name: str, contributions: list[Contribution], double: bool) -> Port:
         return Port(name, 1.0, 0, 16)
     total = sum(c.largest * c.count for c in contributions)
     if double:
-        quantum = max(_power(largest * 2.0**-44), _power(total * 2.0**-62))
+        quantum = max(power(largest * 2.0**-44), power(total * 2.0**-62))
         return Port(name, quantum, math.ceil(total / quantum), 64)
     quantum, bits = _single(contributions, largest, total)
     return Port(name, quantum, math.ceil(total / quantum) + 1, bits)
@@ -68,21 +68,21 @@ def _single(contributions: list[Contribution], largest: float, total: float) -> 
     Finer than 24 bits of the largest weight is no use; rather than coarser than 15 bits, the sums become 64 bits wide.
     Small changes of plastic weights must arrive, so 16 bits are not enough for them.
     """
-    fine = max(_power(largest * 2.0**-24), min(_power(total * 2.0**-30), _power(largest * 2.0**-15)))
+    fine = max(power(largest * 2.0**-24), min(power(total * 2.0**-30), power(largest * 2.0**-15)))
     plastic = [c.typical for c in contributions if c.plastic]
     if plastic:
-        finer = max(_power(min(plastic) * 2.0**-22), _power(total * 2.0**-62))
+        finer = max(power(min(plastic) * 2.0**-22), power(total * 2.0**-62))
         return (finer if fine > min(plastic) * 2.0**-15 else fine), 32
     stored = [c for c in contributions if c.stored]
     if not stored:
         return fine, 32
-    short = _power(max(c.largest for c in stored) / 32767)
+    short = power(max(c.largest for c in stored) / 32767)
     if short <= 2 * _SHORT_ERROR * min(c.typical for c in contributions):
         return max(short, fine), 16
-    return max(_power(largest * 2.0**-24), _power(total * 2.0**-62)), 32
+    return max(power(largest * 2.0**-24), power(total * 2.0**-62)), 32
 
 
-def _power(x: float) -> float:
+def power(x: float) -> float:
     """The smallest power of two that is at least x."""
     mantissa, exponent = math.frexp(x)
     return math.ldexp(1.0, exponent - 1 if mantissa == 0.5 else exponent)

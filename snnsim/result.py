@@ -179,7 +179,8 @@ class Result:
         source, index = self._find_weights(name)
         plan = source.plan.weights[index]
         steps, *ends, values = source.read_weights(index)
-        return Weights(values, steps * self.dt, *(ends or (plan.source, plan.target)), plan.unit_text)
+        sources, targets = ends or (plan.source, plan.target)
+        return Weights(values, steps * self.dt, sources, targets, plan.unit_text)
 
     def weight_plan(self, name: str) -> WeightPlan:
         """Which synapses' weights were recorded, when and in which unit, without reading them."""

@@ -43,11 +43,14 @@ _SYNAPSE = {
     "description": "The rule of plastic synapses: a model's name, or {model: stdp_pair, params: ...}.",
     "anyOf": [{"type": "string"}, {"type": "object", "required": ["model"], "properties": {"model": {"type": "string"}}}],
 }
+_COUPLING = {
+    "description": "A continuous coupling in place of spikes: gap_junction, or {model: diffusive, variable: x}.",
+    "anyOf": _SYNAPSE["anyOf"],
+}
 _ONE_OR_MORE: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
 _SPIKES = {"anyOf": [*_ONE_OR_MORE["anyOf"], {"type": "object", "additionalProperties": _UNITS}]}
-_BUILDER = {"type": "object", "required": ["builder"], "properties": {"builder": {"type": "string"}}}
 _ARRAY = {"anyOf": [{"type": "array"}, _ARRAY_FILE]}
 
 
@@ -144,6 +147,15 @@ class SynapseSpec(Spec):
     modulator_delay: Quantity = Field(default=None, description="Delay of the modulator's spikes; one step unless given.")
 
 
+class CouplingSpec(Spec):
+    """A continuous coupling: what the synapses of a projection add to an input of their targets in each step."""
+
+    model: str = Field(description="A built-in coupling, or a name from `models`.")
+    variable: str | None = Field(default=None, description="Which variable of both sides; the model's unless given.")
+    input: str | None = Field(default=None, description="Which continuous input of the target; its first unless given.")
+    params: Values = Field(default={}, description="Parameters that differ from the model's defaults.")
+
+
 class ProjectionSpec(Spec):
     """Synapses from each population of `from` to each of `to`."""
 
@@ -155,6 +167,7 @@ class ProjectionSpec(Spec):
     delay: ValueSpec = None
     port: str | None = None
     synapse: Annotated[Any, WithJsonSchema(_SYNAPSE)] = None
+    coupling: Annotated[Any, WithJsonSchema(_COUPLING)] = None
 
 
 class TraceSpec(Spec):
@@ -219,7 +232,7 @@ class NetworkSpec(Spec):
     record: Annotated[Any, _Piece(RecordSpec)] = {}
     models: dict[str, Any] = Field(default={}, json_schema_extra=_named, description="Equations of your own.")
     include: list[str] = Field(default=[], description="Other YAML files to merge, relative to this one.")
-    network: Annotated[Any, WithJsonSchema(_BUILDER)] = Field(
+    network: Any = Field(
         default=None, description="A builder and its options; what it makes is merged below the file.")
     origin: dict[str, Any] | None = Field(
         default=None, description="In canonical files: the builder that made the network. It builds nothing.")
@@ -227,5 +240,8 @@ class NetworkSpec(Spec):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the format, for editors."""
+    from snnsim.builders import options_schema   # builders are described by this module's classes
+
     schema = NetworkSpec.model_json_schema()
+    schema["properties"]["network"] |= options_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "snnsim network"}

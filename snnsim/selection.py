@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snnsim.checked import checked, found
+from snnsim.checked import check_name, checked, found
 from snnsim.errors import InputError, Problems, unknown
 from snnsim.graph import Ids, Population, Projection, Record, Trace, Weights
 from snnsim.memory import refuse_array
@@ -71,6 +71,7 @@ def make_record(net: Network, spec: RecordSpec, problems: Problems) -> Record:
                     made.traces += _traces(net, population, trace)
     for name, raw in spec.weights.items():
         with problems.at("weights", name):
+            check_name("recording of weights", name, [w.name for w in net.recording.weights])
             if (weights := checked(WeightsSpec, raw, problems)) is not None:
                 made.weights.append(_weights(net, name, weights))
     return made

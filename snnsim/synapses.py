@@ -37,7 +37,7 @@ def make_synapse(net: Network, raw: Any, weight: Dimension) -> Synapse | None:
     spec = checked(SynapseSpec, dict(raw), problems)
     if spec is not None:
         with problems.at("model"):
-            model = net.find_synapse_model(spec.model, weight)
+            model = net.library.synapse(spec.model, weight)
     problems.check()
     assert spec is not None
     assert model is not None

@@ -13,6 +13,7 @@ from snnsim.equations.behaviour import method
 from snnsim.equations.document import expression_text
 from snnsim.equations.lines import Line, Receive, dynamics_line, logical_lines, receive_statement
 from snnsim.equations.rules import Method
+from snnsim.ir import Op, Type, check
 from snnsim.units import DIMENSIONLESS, TIME, Dimension
 
 
@@ -21,7 +22,8 @@ class Written:
     """A model in Brian2's language.
 
     equations: lines of the group; before, jumps, outputs: statements that run before the integration, after it, and
-    between threshold and reset. hold: how long a unit is refractory, "" for a model that never is.
+    between threshold and reset. hold: how long a unit is refractory, "" for a model that never is. A model that counts
+    its spikes puts the count into `emitted`.
     """
 
     equations: list[str]
@@ -37,6 +39,13 @@ class Written:
 def write(model: Model, arrays: Iterable[str]) -> Written:
     """`model` for Brian2; arrays: the parameters that differ between units."""
     return _Writer(model).write(set(arrays))
+
+
+def counts(model: Model) -> bool:
+    """Whether the spike rule is a number of spikes, not a condition."""
+    program = model.program()
+    types = check(program)
+    return any(instr.op is Op.EMIT and types[instr.args[0]] is Type.INT for instr in program.instrs)
 
 
 @dataclass
@@ -94,14 +103,19 @@ class _Writer:
         after, rule = self.say.later(), self.document.get("refractory")
         before, jumps = self._maps(), self._jumps()
         threshold = after(self.document["spike"]) if "spike" in self.document else ""
-        reset = _at_once("reset", {own(name): after(value) for name, value in (self.document.get("reset") or {}).items()})
-        outputs = [f"{name}_out = {after(value)}" for name, value in (self.document.get("outputs") or {}).items()]
+        reset = _at_once("reset", {own(name): after(value) for name, value in self._part("reset")})
+        outputs = [f"{name}_out = {after(value)}" for name, value in self._part("outputs")]
         used = " ".join([threshold, *reset, *outputs])
+        if counts(self.model):
+            jumps, threshold = [*jumps, f"emitted = floor({threshold})"], "emitted > 0"
         old = [name for name in self.states if re.search(rf"\b{name}_before\b", used)]
         hold = f"(floor({self.say(rule['for'])}/dt + 0.5) + 1)*dt" if rule else ""
         return Written([*self._equations(bool(rule)), *self._variables(arrays, old)],
                        [*(f"{name}_before = {own(name)}" for name in old), *before], jumps, threshold, outputs, reset,
                        hold, method(self.document.get("integrate")))
+
+    def _part(self, key: str) -> Iterable[tuple[str, Any]]:
+        return (self.document.get(key) or {}).items()
 
     # --- variables ---------------------------------------------------------------------------------------------------
 
@@ -121,7 +135,7 @@ class _Writer:
         found |= {own(name): dimension for name, dimension in self.model.drives.items()}
         found |= {f"{name}_before": self._dimension(name) for name in old}
         found |= {f"{name}_out": dimension for name, dimension in self.model.outputs.items()}
-        found |= {name: DIMENSIONLESS for name in DRAWS.values()}
+        found |= dict.fromkeys((*DRAWS.values(), "emitted"), DIMENSIONLESS)
         constant = {own(name): self.model.parameters[name].dimension for name in arrays} | {"hold": TIME}
         return [*(f"{name} : {unit_text(dimension)}" for name, dimension in found.items()),
                 *(f"{name} : {unit_text(dimension)} (constant)" for name, dimension in constant.items())]

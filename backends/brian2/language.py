@@ -11,8 +11,8 @@ rewriting of trees shows as a difference. What is put in their place:
     a if c else b     choose(c, a, b)  and min, max, clip as minimum(a, b), maximum(a, b)
     normal()          normal_draw      drawn by snnsim, see `inputs`
 
-**Units.** snnsim computes in ms, mV, pA and um, a coherent system, as SI is. So Brian2's second stands for 1 ms here, its
-volt for 1 mV, its amp for 1 pA: every dimension is checked by Brian2, and every number is the one that snnsim has.
+**Units.** snnsim computes in ms, mV, pA and um, a coherent system, as SI is. So Brian2's second stands for 1 ms here,
+its volt for 1 mV, its amp for 1 pA: every dimension is checked by Brian2, every number is the one that snnsim has.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class Language:
     def tree(self, text: str) -> ast.expr:
         """The syntax of `text`, with everything replaced."""
         known = self.names.keys() | self.aliases.keys()
-        lookup: Any = Lookup(lambda name: name if name in known else None, lambda: known)
+        find: Any = {name: name for name in known}.get  # what a name stands for does not matter here
+        lookup = Lookup(find, lambda: known)
         return _Rewriter(self).visit(Parser(lookup).syntax(text))
 
 

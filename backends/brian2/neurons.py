@@ -8,7 +8,7 @@ import numpy as np
 from brian2 import Clock, NeuronGroup
 from brian2.stateupdaters import ExplicitStateUpdater
 
-from snnsim.backends.brian2.document import write
+from snnsim.backends.brian2.document import Written, write
 from snnsim.backends.brian2.language import namespace, own, quantity
 from snnsim.equations import Model
 from snnsim.equations.rules import Method
@@ -37,11 +37,9 @@ def group(population: Population, number: int, clock: Clock, code: Any) -> Neuro
     assert model is not None
     arrays = [name for name, value in population.values.items() if np.ndim(value)]
     written = write(model, arrays)
-    refractory: dict[str, Any] = {"refractory": "hold"} if written.hold else {}
     neurons = NeuronGroup(
-        population.n, "\n".join(written.equations), method=state_updater(written.method),
-        threshold=written.threshold or None, reset="\n".join(written.reset) or None, namespace=_constants(population, model),
-        clock=clock, name=f"population_{number}", codeobj_class=code, **refractory,
+        population.n, "\n".join(written.equations), method=state_updater(written.method), clock=clock,
+        namespace=_constants(population, model), name=f"population_{number}", codeobj_class=code, **_spiking(written),
     )
     for name in arrays:
         set_variable(neurons, own(name), population.values[name])
@@ -53,6 +51,12 @@ def group(population: Population, number: int, clock: Clock, code: Any) -> Neuro
             neurons.run_regularly("\n".join(lines), clock=clock, when=slot(when, population.level),
                                   codeobj_class=code)
     return neurons
+
+
+def _spiking(written: Written) -> dict[str, Any]:
+    """Threshold, reset and refractoriness, where there are such."""
+    found = {"threshold": written.threshold, "reset": "\n".join(written.reset)} if written.threshold else {}
+    return found | ({"refractory": "hold"} if written.hold else {})
 
 
 def _constants(population: Population, model: Model) -> dict[str, Any]:

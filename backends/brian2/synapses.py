@@ -1,7 +1,7 @@
 """A projection as ``Synapses`` objects: one for each port that it reaches, and one more for links without delay.
 
-A weight is a whole number of the port's quanta, so the sum of what arrives in a step does not depend on its order; what a
-quantum is in volts or amps is multiplied in where the sum acts on the neuron.
+A weight is a whole number of the port's quanta, so the sum of what arrives in a step does not depend on its order; what
+a quantum is in volts or amps is multiplied in where the sum acts on the neuron.
 """
 
 from __future__ import annotations

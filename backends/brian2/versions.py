@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -34,8 +35,11 @@ def _number(version: str) -> tuple[int, int]:
 
 
 def _importing(brian: str, numpy: str) -> str | None:
+    hook = sys.excepthook
     try:
         import brian2  # noqa: F401
     except Exception as error:  # a library that is too new or too old can raise anything
         return f"Brian2 {brian} cannot be imported with NumPy {numpy} ({error}); {INSTALL}"
+    finally:
+        sys.excepthook = hook  # Brian2 would ask to report every error of the process as one of its own
     return None

@@ -155,7 +155,8 @@ def _delivery(out: _Source, k: int, bundle: BundleShape, groups: str, group: str
 
 
 def _deliver(out: _Source, k: int, bundle: BundleShape) -> str:
-    return f"deliver_{bundle.kind}({', '.join(out.use(f'b{k}_{x}') for x in ('acc', 'targets', 'weights', 'parts'))}, n)"
+    arrays = ", ".join(out.use(f"b{k}_{part}") for part in ("acc", "targets", "weights", "parts"))
+    return f"if n > 0: deliver_{bundle.kind}({arrays}, n)"
 
 
 def _zero_delay(out: _Source, bundles: list[BundleShape], level: int) -> None:
@@ -235,5 +236,5 @@ def _spikes(out: _Source, k: int, shape: PopulationShape) -> None:
         out.add(2, f"at = collect_counts(p{k}_n, {out.use(f'p{k}_counts_spikes')}, {first}, mine, at)",
                 "if at > mine.size:", "    at = mine.size", "    atomic_store(sync, 32, 1)")
     else:
-        marks = f"{out.use(f'p{k}_marks_spikes')}, {out.use(f'p{k}_marks8')}"
-        out.add(2, f"at = collect(p{k}_n, {marks}, {first}, mine, at)")
+        marks = f"{out.use(f'p{k}_marks')}, {out.use(f'p{k}_marks8')}"
+        out.add(2, f"at = collect({marks}, {first}, mine, at)")

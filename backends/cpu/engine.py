@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from snnsim.backends.cpu import cache
-from snnsim.backends.cpu.build import Slices, fast_words, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.build import Slices, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.driver import FIXED, BundleShape, Driver, PopulationShape, argument_name, make_driver
 from snnsim.backends.cpu.emit import Update, emit_update
+from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
+from snnsim.backends.cpu.plastic import Plastic
 from snnsim.engine import Chunk, rows_between
 from snnsim.errors import InputError, RunError
 from snnsim.ir import Op
 from snnsim.memory import available
 from snnsim.plan import Plan, Population
 
-_SYNC_WORDS = 64
 _OVERFLOW = 32
 
 
@@ -37,13 +40,16 @@ class CpuEngine:
         self.wide = any(port.bound >= 1 << 31 for p in plan.populations for port in p.ports.values())
         began = time.perf_counter()
         self.updates = [self._update(p) for p in plan.populations]
+        self.plastic = Plastic(plan, self.slices, self.places, self.wide, self.epoch)
         self.driver = self._driver()
         self.run = cache.load(self.driver.source)
         self.compile_s = time.perf_counter() - began
         self.pool = ThreadPoolExecutor(self.threads)
         list(self.pool.map(lambda p: p.bound.prepared(fast_words), plan.projections))
-        make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide)
+        make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide,
+                         self.plastic.add)
         self.parts = list(self.pool.map(make, range(self.threads)))
+        self.plastic.attach(self.parts)
         self._make_history()
         self._warm()
 
@@ -56,7 +62,7 @@ class CpuEngine:
 
     def _driver(self) -> Driver:
         shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
-        return make_driver(shapes, [BundleShape(b.kind, b.level) for b in self.bundles])
+        return make_driver(shapes, [BundleShape(b.kind, b.level) for b in self.bundles], self.plastic.shapes())
 
     def _shape(self, k: int, population: Population) -> PopulationShape:
         update = self.updates[k]
@@ -77,7 +83,7 @@ class CpuEngine:
         most = max(1, max(sum(self.slices.size(k, t) for k in range(len(self.plan.populations)))
                           for t in range(self.threads)))
         self.room = most * self.epoch
-        self.sync = np.zeros(_SYNC_WORDS, np.int64)
+        self.sync = np.zeros(SYNC_WORDS, np.int64)
         self.base = 0
         self.ids = np.zeros((self.threads, 4 * self.room + (1 << 16)), np.int32)
         self.start = np.zeros((self.threads, 1), np.int64)
@@ -109,6 +115,7 @@ class CpuEngine:
             a, b = moved[t, 0], moved[t, -1]
             self.ids[t, : b - a] = self.ids[t, a:b].copy()
         self.base, self.start = self.done - keep, start
+        self.plastic.open(self.done, steps)
         for number, trace in enumerate(self.plan.traces):
             rows = rows_between(self.done, steps, trace.every)
             out = np.zeros((rows, trace.units.size), self.plan.dtype)
@@ -117,7 +124,7 @@ class CpuEngine:
 
     def _call(self, steps: int) -> int:
         """Run all threads; returns the steps done, fewer than asked for where the lists of spikes are full."""
-        self.sync[:] = 0
+        open_barrier(self.sync)
         fixed = dict(first=self.done, steps=steps, base=self.base, epoch=self.epoch, room=self.room, sync=self.sync,
                      ids=self.ids, start=self.start)
         names = (*FIXED, *self.driver.names)
@@ -134,19 +141,27 @@ class CpuEngine:
     def advance(self, steps: int) -> Chunk:
         """Run up to `steps` steps; see ``snnsim.engine``."""
         self._open(steps)
-        before = self._snapshot() if self._counts() else None
+        before = self.snapshot() if self._counts() or self.plastic.logs else None
         done = self._call(steps)
-        while done == 0 or self.sync[_OVERFLOW]:
-            if self.sync[_OVERFLOW] and before is not None:
-                self._restore(before)
-            self._grow()
+        while self._make_room(done):
+            if done and before is not None:
+                self.restore(before)
+                self._open(steps)
             done = self._call(steps)
+        self.plastic.check()
         first = self.done - self.base
         self.done += done
         step, unit = self._gather(first, done)
         traces = [self.parts[0][f"t{k}_out"][: rows_between(self.done - done, done, t.every)]
                   for k, t in enumerate(self.plan.traces)]
-        return Chunk(done, step, unit, traces)
+        return Chunk(done, step, unit, traces, self.plastic.records(self.done - done, done))
+
+    def _make_room(self, done: int) -> bool:
+        """Longer lists where some were too short for the last call; True where one was."""
+        logs, spikes = self.plastic.grow_logs(), done == 0 or bool(self.sync[_OVERFLOW])
+        if spikes:
+            self._grow()
+        return logs or spikes
 
     def _grow(self) -> None:
         """Twice the room for spikes; ``RunError`` where that cannot be had."""
@@ -173,28 +188,25 @@ class CpuEngine:
 
     def _changing(self) -> list[str]:
         names = {argument_name(k, "state", s) for k, p in enumerate(self.plan.populations) for s in p.program.states}
-        names |= {"acc", "marker", "sent"} | {f"b{k}_ring" for k, b in enumerate(self.bundles) if b.kind == "ring"}
+        names |= {argument_name(k, *argument) for k, u in enumerate(self.updates) for argument in u.arguments
+                  if argument[0] == "output"}
+        names |= {"acc", "marker", "sent", *self.plastic.changing()} | {f"b{k}_ring" for k, b in enumerate(self.bundles) if b.kind == "ring"}
         return sorted(names)
-
-    def _snapshot(self) -> list[dict[str, np.ndarray]]:
-        return [{name: part[name].copy() for name in self._changing()} for part in self.parts]
-
-    def _restore(self, saved: list[dict[str, np.ndarray]]) -> None:
-        for part, values in zip(self.parts, saved, strict=True):
-            for name, array in values.items():
-                part[name][...] = array
 
     def snapshot(self) -> Any:
         """All that changes, for going back."""
-        states = [(k, s, self.get(k, s)) for k, p in enumerate(self.plan.populations) for s in p.program.states]
-        return self.done, states, self.history()
+        names = self._changing()
+        steps = min(self.kept, self.done - self.base)
+        parts = list(self.pool.map(lambda part: {name: part[name].copy() for name in names}, self.parts))
+        return self.done, self._gather(self.done - self.base - steps, steps), parts
 
     def restore(self, saved: Any) -> None:
         """Go back to where ``snapshot`` was taken."""
-        done, states, history = saved
-        for k, state, values in states:
-            self.set(k, state, values)
-        self.load(done, *history)
+        done, history, parts = saved
+        self._put_history(done, *history)
+        for part, values in zip(self.parts, parts, strict=True):
+            for name, array in values.items():
+                part[name][...] = array
 
     def get(self, population: int, state: str) -> np.ndarray:
         """A copy of a state, [n]."""
@@ -218,6 +230,16 @@ class CpuEngine:
 
     def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
         """Go on after step `done`; see ``snnsim.engine``."""
+        self._put_history(done, step, unit)
+        self.plastic.begin(done)
+        for part in self.parts:
+            part["marker"][0] = np.searchsorted(part["schedule_step"], done, side="right")
+            part["sent"][0] = done
+            for k, bundle in enumerate(self.bundles):
+                if bundle.kind == "ring":
+                    self._refill(part, f"b{k}", step, unit)
+
+    def _put_history(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
         keep = min(done, self.kept)
         self.done, self.base = done, done - keep
         self.start = np.zeros((self.threads, keep + 1), np.int64)
@@ -225,12 +247,18 @@ class CpuEngine:
         if unit.size > self.ids.shape[1]:
             self.ids = np.zeros((self.threads, 2 * unit.size), np.int32)
         self.ids[0, : unit.size] = unit
-        for part in self.parts:
-            part["marker"][0] = np.searchsorted(part["schedule_step"], done, side="right")
-            part["sent"][0] = done
-            for k, bundle in enumerate(self.bundles):
-                if bundle.kind == "ring":
-                    self._refill(part, f"b{k}", step, unit)
+
+    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
+        """Everything that changes in a plastic projection; see ``snnsim.engine``."""
+        return self.plastic.get(projection, self.done)
+
+    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """The opposite."""
+        self.plastic.set(projection, done, values)
+
+    def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
+        """source, target, delay and w; see ``snnsim.engine``."""
+        return self.plastic.synapses_of(projection)
 
     def _refill(self, part: Part, name: str, step: np.ndarray, unit: np.ndarray) -> None:
         """What spikes under way will do after step `done`, put back into a ring."""
@@ -247,12 +275,14 @@ class CpuEngine:
     @property
     def synapses(self) -> int:
         """How many there are."""
-        return sum(int(part[f"b{k}_rows"][-1]) for part in self.parts for k in range(len(self.bundles)))
+        rows = [f"b{k}_rows" for k in range(len(self.bundles))] + [f"x{k}_rows" for k in self.plastic.numbers]
+        return sum(int(part[name][-1]) for part in self.parts for name in rows)
 
     def memory(self) -> dict[str, int]:
         """Bytes of synapses and of everything else."""
         packed = ("_rows", "_targets", "_weights", "_delays")
         synapses = sum(part[f"b{k}{x}"].nbytes for part in self.parts for k in range(len(self.bundles)) for x in packed)
+        synapses += self.plastic.memory()
         other = sum(a.nbytes for part in self.parts for a in part.values() if isinstance(a, np.ndarray)) - synapses
         return {"synapses": synapses, "other": other + self.ids.nbytes}
 

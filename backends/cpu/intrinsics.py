@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -23,14 +25,29 @@ if not hasattr(CPUTargetOptions, "noalias"):
 _I64, _I32 = ir.IntType(64), ir.IntType(32)
 
 
-def _register_yield() -> None:
-    """Give LLVM the address of the system call that lets another thread run."""
-    library = ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)  # type: ignore[attr-defined]
-    call = library.SwitchToThread if sys.platform == "win32" else library.sched_yield
-    llvm.add_symbol("snnsim_yield", ctypes.cast(call, ctypes.c_void_p).value)
+_SLEEP = ("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_wait", "pthread_cond_broadcast")
+_CAN_SLEEP = sys.platform != "win32"
+_LOCK, _BELL = 40, 48   # words of the barrier that hold a mutex and a condition variable
+SYNC_WORDS = 64
 
 
-_register_yield()
+def _register() -> Any:
+    """Give LLVM the addresses of the system calls with which threads wait for each other."""
+    library = ctypes.CDLL(None) if _CAN_SLEEP else ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    for name in _SLEEP if _CAN_SLEEP else ("SwitchToThread",):
+        llvm.add_symbol(f"snnsim_{name}", ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+    return library
+
+
+_library = _register()
+
+
+def open_barrier(sync: np.ndarray) -> None:
+    """Make `sync`, int64 [SYNC_WORDS], a barrier that nobody waits at."""
+    sync[:] = 0
+    if _CAN_SLEEP:
+        _library.pthread_mutex_init(ctypes.c_void_p(sync[_LOCK:].ctypes.data), None)
+        _library.pthread_cond_init(ctypes.c_void_p(sync[_BELL:].ctypes.data), None)
 
 
 def _element(context, builder, array_type, array, index):  # type: ignore[no-untyped-def]
@@ -88,16 +105,31 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
     return types.void(array, types.int64), codegen
 
 
-@intrinsic
-def yield_thread(typingctx):  # type: ignore[no-untyped-def]
-    """Offer the processor to another thread."""
+def _system_call(name, places):  # type: ignore[no-untyped-def]
+    """A call with the addresses of words of an array."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_I32, ()), "snnsim_yield")
-        builder.call(function, ())
+    def emit(context, builder, array_type, array):  # type: ignore[no-untyped-def]
+        words = [ir.Constant(_I64, place) for place in places]
+        pointers = [_element(context, builder, array_type, array, word) for word in words]
+        kind = ir.FunctionType(_I32, [p.type for p in pointers])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, f"snnsim_{name}"), pointers)
         return context.get_dummy_value()
 
-    return types.void(), codegen
+    @intrinsic
+    def call(typingctx, array):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return emit(context, builder, signature.args[0], args[0])
+
+        return types.void(array), codegen
+
+    return call
+
+
+if _CAN_SLEEP:
+    _lock, _unlock = _system_call("pthread_mutex_lock", [_LOCK]), _system_call("pthread_mutex_unlock", [_LOCK])
+    _sleep, _wake = _system_call("pthread_cond_wait", [_BELL, _LOCK]), _system_call("pthread_cond_broadcast", [_BELL])
+else:
+    _yield = _system_call("SwitchToThread", [])
 
 
 def _bitcast(source, target, llvm_target):  # type: ignore[no-untyped-def]
@@ -116,24 +148,49 @@ int_as_f64 = _bitcast(types.int64, types.float64, ir.DoubleType())
 f32_as_int = _bitcast(types.float32, types.int32, _I32)
 f64_as_int = _bitcast(types.float64, types.int64, _I64)
 
-_SPINS = 4000
+_SPINS = 50_000   # some tens of microseconds
 
 
 @compiled()
 def barrier(sync, threads):  # type: ignore[no-untyped-def]
-    """Wait until all `threads` are here. sync: int64[>= 16], word 0 counts arrivals, word 8 the rounds passed.
+    """Wait until all `threads` are here. sync: see ``open_barrier``; word 0 counts arrivals, word 8 the rounds passed.
 
-    Spins first, then yields, so that it stays cheap when there are fewer cores than threads.
+    Spins first, then sleeps. A thread that only yielded would hand a whole slice of time to whatever else runs, at
+    every meeting: on a busy machine that is a hundred times slower.
     """
     if threads == 1:
         return
     generation = atomic_load(sync, 8)
     if atomic_add(sync, 0, 1) == threads - 1:
         atomic_store(sync, 0, 0)
-        atomic_store(sync, 8, generation + 1)
+        _release(sync, generation + 1)
         return
-    spins = 0
-    while atomic_load(sync, 8) == generation:
-        spins += 1
-        if spins > _SPINS:
-            yield_thread()
+    for _ in range(_SPINS):
+        if atomic_load(sync, 8) != generation:
+            return
+    _wait(sync, generation)
+
+
+if _CAN_SLEEP:
+    @compiled()
+    def _release(sync, generation):  # type: ignore[no-untyped-def]
+        _lock(sync)
+        atomic_store(sync, 8, generation)
+        _wake(sync)
+        _unlock(sync)
+
+    @compiled()
+    def _wait(sync, generation):  # type: ignore[no-untyped-def]
+        _lock(sync)
+        while atomic_load(sync, 8) == generation:
+            _sleep(sync)
+        _unlock(sync)
+else:
+    @compiled()
+    def _release(sync, generation):  # type: ignore[no-untyped-def]
+        atomic_store(sync, 8, generation)
+
+    @compiled()
+    def _wait(sync, generation):  # type: ignore[no-untyped-def]
+        while atomic_load(sync, 8) == generation:
+            _yield(sync)

@@ -1,4 +1,4 @@
-"""The loops that every network shares: random words, delivery of spikes, collection of spikes, building of rows.
+"""The loops that every network shares while it runs: random words, delivery of spikes, collection of spikes.
 
 Loops run from 0 over slices, and whole numbers are cast after each operation: Numba would otherwise widen them or add
 tests to each access, and LLVM would not vectorise.
@@ -16,10 +16,11 @@ u32, u64, i32, i64 = np.uint32, np.uint64, np.int32, np.int64
 _OPTIONS = {"noalias": True, "error_model": "numpy"}
 _PIECE = 512            # units that counts are drawn for at a time
 _AHEAD, _LINES = 6, 8   # parts, and lines of each, that are fetched before they are needed
+_CACHED = 1 << 20       # bytes of synapses that need no fetching
 
 
 @njit(inline="always")
-def _philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Philox4x32-10 (Salmon et al. 2011)."""
     for _ in range(10):
         p0 = u64(c0) * u64(0xD2511F53)
@@ -39,46 +40,11 @@ def _philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
 def step_words(n, first, part, block, stream, k0, k1, w0, w1, w2, w3):  # type: ignore[no-untyped-def]
     """Random words of units first .. first+n-1 for the four steps of `block`."""
     for i in range(n):
-        a, b, c, d = _philox(u32(first + i), u32(part), u32(block), u32(stream), u32(k0), u32(k1))
+        a, b, c, d = philox(u32(first + i), u32(part), u32(block), u32(stream), u32(k0), u32(k1))
         w0[i] = a
         w1[i] = b
         w2[i] = c
         w3[i] = d
-
-
-@compiled(**_OPTIONS)
-def indexed_words(out, first, draw, stream, k0, k1):  # type: ignore[no-untyped-def]
-    """Words number 4 first, 4 first + 1, ... of a stream; out: uint32, a whole number of fours."""
-    for i in range(out.size // 4):
-        counter = u64(first) + u64(i)
-        low, high = u32(counter & u64(0xFFFFFFFF)), u32(counter >> u64(32))
-        a, b, c, d = _philox(low, high, u32(draw), u32(stream), u32(k0), u32(k1))
-        out[4 * i] = a
-        out[4 * i + 1] = b
-        out[4 * i + 2] = c
-        out[4 * i + 3] = d
-
-
-@compiled()
-def words_at(out, index, draw, stream, k0, k1):  # type: ignore[no-untyped-def]
-    """Words of any indices, uint64; neighbours that share a counter are computed once."""
-    last, a, b, c, d = u64(0), u32(0), u32(0), u32(0), u32(0)
-    for k in range(index.size):
-        counter = index[k] >> u64(2)
-        if k == 0 or counter != last:
-            low, high = u32(counter & u64(0xFFFFFFFF)), u32(counter >> u64(32))
-            a, b, c, d = _philox(low, high, u32(draw), u32(stream), u32(k0), u32(k1))
-            last = counter
-        word = index[k] & u64(3)
-        out[k] = (a if word == 0 else b) if word < 2 else (c if word == 2 else d)
-
-
-@compiled()
-def add_tally(out, words):  # type: ignore[no-untyped-def]
-    """out[j] += how many of the words become j when they become whole numbers below out.size."""
-    n = u64(out.size)
-    for k in range(words.size):
-        out[i64(u64(words[k]) * n >> u64(32))] += 1
 
 
 @compiled(**_OPTIONS)
@@ -155,17 +121,22 @@ def set_drive(steps, values, out, step, afresh):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def collect(n, marks, marks8, first, ids, at):  # type: ignore[no-untyped-def]
-    """Append the numbers of marked units to ids[at:]. marks: uint8, marks8: the same bytes by eights, a multiple of 8."""
-    for row in range(0, marks8.size, 8):
-        four = marks8[row] | marks8[row + 1] | marks8[row + 2] | marks8[row + 3]
-        if four | marks8[row + 4] | marks8[row + 5] | marks8[row + 6] | marks8[row + 7] == 0:
+def collect(marks, marks8, first, ids, at):  # type: ignore[no-untyped-def]
+    """Append the numbers of marked units to ids[at:]. marks: uint8 [rows, 4, 8]; marks8: its bytes by eights, [rows, 4].
+
+    With these shapes LLVM knows that no index is below zero, and looks at 32 units at a time.
+    """
+    for row in range(marks8.shape[0]):
+        some = u64(0)
+        for k in range(4):
+            some |= marks8[row, k]
+        if some == 0:
             continue
-        for block in range(row, row + 8):
-            if marks8[block] != 0:
-                for i in range(8 * block, min(8 * block + 8, n)):
-                    if marks[i] != 0:
-                        ids[at] = first + i
+        for k in range(4):
+            if marks8[row, k] != 0:
+                for i in range(8):
+                    if marks[row, k, i] != 0:
+                        ids[at] = first + 32 * row + 8 * k + i
                         at += 1
     return at
 
@@ -201,21 +172,27 @@ def list_parts(rows, groups, group, ids, at, stop, parts, n):  # type: ignore[no
 
 
 @njit(inline="always")
-def _fetch(values, parts, n, k):  # type: ignore[no-untyped-def]
-    """Have the beginning of a later part loaded: parts are short and lie anywhere, so the processor cannot guess."""
-    if k + _AHEAD < n:
-        low = i64(parts[0, k + _AHEAD])
-        line = 64 // values.itemsize
-        for j in range(low, min(i64(parts[1, k + _AHEAD]) + line - 1, low + _LINES * line), line):
-            prefetch(values, j)
+def _fetch(values, low, high):  # type: ignore[no-untyped-def]
+    """Have the beginning of a part loaded."""
+    line = 64 // values.itemsize
+    for j in range(low, min(high + line - 1, low + _LINES * line), line):
+        prefetch(values, j)
+
+
+@njit(inline="always")
+def _ahead(values, n):  # type: ignore[no-untyped-def]
+    """How many parts before it is needed one is fetched: parts lie anywhere, so the processor cannot guess."""
+    return _AHEAD if values.nbytes > _CACHED else n
 
 
 @compiled()
 def deliver_rows(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
     """Add weights[source] to each target of each part."""
+    ahead = _ahead(targets, n)
     for k in range(n):
-        _fetch(targets, parts, n, k)
-        part, w = targets[i64(parts[0, k]) : i64(parts[1, k])], weights[i64(parts[2, k])]
+        if k + ahead < n:
+            _fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
+        part, w = targets[parts[0, k] : parts[1, k]], weights[parts[2, k]]
         for j in range(part.size):
             acc[part[j]] += w
 
@@ -223,9 +200,11 @@ def deliver_rows(acc, targets, weights, parts, n):  # type: ignore[no-untyped-de
 @compiled()
 def deliver_pairs(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
     """Add the upper half of each word to the target that its lower half names. weights: not used."""
+    ahead = _ahead(targets, n)
     for k in range(n):
-        _fetch(targets, parts, n, k)
-        part = targets[i64(parts[0, k]) : i64(parts[1, k])]
+        if k + ahead < n:
+            _fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
+        part = targets[parts[0, k] : parts[1, k]]
         for j in range(part.size):
             word = part[j]
             acc[word & u32(0xFFFF)] += i32(i32(word) >> i32(16))
@@ -234,11 +213,12 @@ def deliver_pairs(acc, targets, weights, parts, n):  # type: ignore[no-untyped-d
 @compiled()
 def deliver_synapses(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
     """Add a weight of its own for each synapse."""
+    ahead = _ahead(targets, n)
     for k in range(n):
-        _fetch(targets, parts, n, k)
-        _fetch(weights, parts, n, k)
-        part = targets[i64(parts[0, k]) : i64(parts[1, k])]
-        w = weights[i64(parts[0, k]) : i64(parts[1, k])]
+        if k + ahead < n:
+            _fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
+            _fetch(weights, parts[0, k + ahead], parts[1, k + ahead])
+        part, w = targets[parts[0, k] : parts[1, k]], weights[parts[0, k] : parts[1, k]]
         for j in range(part.size):
             acc[part[j]] += w[j]
 
@@ -276,58 +256,3 @@ def copy_trace(values, units, out, row, columns):  # type: ignore[no-untyped-def
     """Write the chosen units of one state into a row of the trace."""
     for k in range(units.size):
         out[row, columns[k]] = values[units[k]]
-
-
-@compiled()
-def count_sources(counts, first, source):  # type: ignore[no-untyped-def]
-    """counts[first + source] += 1 for each synapse."""
-    for k in range(source.size):
-        counts[first + i64(source[k])] += 1
-
-
-@compiled()
-def place_rows(at, first, source, order):  # type: ignore[no-untyped-def]
-    """order[k] = the place of synapse k in the row of its source; at: next free place of each row."""
-    for k in range(source.size):
-        row = first + i64(source[k])
-        order[k] = at[row]
-        at[row] += 1
-
-
-@compiled()
-def scatter(order, values, out):  # type: ignore[no-untyped-def]
-    """out[order[k]] = values[k]."""
-    for k in range(order.size):
-        out[order[k]] = values[k]
-
-
-@compiled()
-def count_groups(starts, groups, number, rows):  # type: ignore[no-untyped-def]
-    """rows[row * number + group] = where that group of a row begins. starts: [n + 1] of rows; groups: of synapses."""
-    counts = np.zeros(number, np.int64)
-    for row in range(starts.size - 1):
-        at = starts[row]
-        counts[:] = 0
-        part = groups[at : starts[row + 1]]
-        for k in range(part.size):
-            counts[part[k]] += 1
-        for group in range(number):
-            rows[row * number + group] = at
-            at += counts[group]
-    rows[rows.size - 1] = starts[starts.size - 1]
-
-
-@compiled()
-def sort_rows(starts, groups, number, rows, values, room):  # type: ignore[no-untyped-def]
-    """Put the values of each row into the order of their groups, which stays as it is. room: the longest row."""
-    at, moved = np.zeros(number, np.int64), np.empty(room, values.dtype)
-    for row in range(starts.size - 1):
-        low = i64(starts[row])
-        part, mine = groups[low : starts[row + 1]], values[low : starts[row + 1]]
-        for group in range(number):
-            at[group] = i64(rows[row * number + group]) - low
-        for k in range(part.size):
-            moved[at[part[k]]] = mine[k]
-            at[part[k]] += 1
-        for k in range(part.size):
-            mine[k] = moved[k]

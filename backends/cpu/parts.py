@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu.build import Bundle, Packer, Places, Slices
+from snnsim.backends.cpu.build import Bundle, Places, Slices
 from snnsim.backends.cpu.driver import argument_name, stream_name
 from snnsim.backends.cpu.emit import Update
+from snnsim.backends.cpu.pack import Packer
 from snnsim.ir import Op, Type
 from snnsim.plan import Plan, Population
 from snnsim.random import key_of, poisson_parts, poisson_thresholds, stream_id
@@ -21,9 +23,9 @@ class PartMaker:
     """Makes the part of the network that a thread owns. wide: arrivals are 64-bit."""
 
     def __init__(self, plan: Plan, slices: Slices, places: Places, bundles: list[Bundle], updates: list[Update],
-                 wide: bool) -> None:
+                 wide: bool, add_plastic: Callable[[Part, int], None]) -> None:
         self.plan, self.slices, self.places, self.bundles, self.updates = plan, slices, places, bundles, updates
-        self.sums = np.int64 if wide else np.int32
+        self.sums, self.add_plastic = np.int64 if wide else np.int32, add_plastic
 
     def __call__(self, thread: int) -> Part:
         k0, k1 = key_of(self.plan.seed)
@@ -34,6 +36,7 @@ class PartMaker:
             self._add_population(part, thread, k, population)
         for k, bundle in enumerate(self.bundles):
             self._add_bundle(part, thread, k, bundle)
+        self.add_plastic(part, thread)
         for k in range(len(self.plan.traces)):
             self._add_trace(part, thread, k)
         return part
@@ -61,8 +64,9 @@ class PartMaker:
             if kind not in ("poisson", "words"):
                 part[argument_name(k, kind, data)] = self._argument(part, thread, k, kind, data, low, high)
         if ("marks", "spikes") in self.updates[k].arguments:
-            padded = np.zeros((n + 63) // 64 * 64, np.uint8)
-            part[argument_name(k, "marks", "spikes")], part[f"{name}_marks8"] = padded, padded.view(np.uint64)
+            padded = np.zeros((n + 31) // 32 * 32, np.uint8)
+            part.update({argument_name(k, "marks", "spikes"): padded, f"{name}_marks": padded.reshape(-1, 4, 8),
+                         f"{name}_marks8": padded.view(np.uint64).reshape(-1, 4)})
         self._add_states(part, k, population, low, high)
         for drive, table in population.drives.items():
             values = table.values if table.values.shape[1] == 1 else table.values[:, low:high]

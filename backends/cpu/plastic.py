@@ -164,6 +164,12 @@ class Plastic:
             low, ring = self._low(number, thread), part[f"x{number}_{name}"].reshape(depth, -1)
             ring[rows] = values[:, low : low + ring.shape[1]]
 
+    def memory(self) -> int:
+        """Bytes of synapses."""
+        kept = ("rows", "targets", "delays", "columns", "positions", "sources", "state_")
+        return sum(values.nbytes for part in self.parts for name, values in part.items()
+                   for k in self.numbers if name.startswith(tuple(f"x{k}_{start}" for start in kept)))
+
     # --- a call ------------------------------------------------------------------------------------------------------
 
     def begin(self, done: int) -> None:

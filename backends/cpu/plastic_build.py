@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from snnsim.backends.cpu import draw, plastic_kernels
-from snnsim.backends.cpu.build import Places, Slices, fast_words
+from snnsim.backends.cpu.build import Places, Slices
+from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.plastic_emit import Rule, RuleShape
 from snnsim.engine import NEVER
 from snnsim.plan import Plan, Plasticity, Projection

@@ -26,9 +26,10 @@ class PlasticShape:
     variable: tuple[int, str, str] | None
 
 
-IMPORTS = """from snnsim.backends.cpu.plastic_kernels import (
-    as_weights, begin_row, blame, column, copy_weights, count_spikes, fill_slots, keep_variable, log_row, mark_last,
-    raise_one, raise_trace, scale_trace, sum_weights)
+IMPORTS = """from snnsim.backends.cpu.intrinsics import prefetch
+from snnsim.backends.cpu.plastic_kernels import (
+    as_weights, begin_row, blame, blame_row, column, copy_weights, count_spikes, fetch_row, fill_slots, keep_variable,
+    log_row, mark_last, raise_one, raise_trace, scale_trace, sum_weights)
 """
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from snnsim.backends.cpu import intrinsics  # noqa: F401  registers the option noalias
 from snnsim.backends.cpu.cache import compiled
+from snnsim.backends.cpu.intrinsics import prefetch  # registers the option noalias, too
 
 i64 = np.int64
+_LINES = 64  # of a row that are fetched before it is needed
 
 
 @compiled()
@@ -95,11 +96,28 @@ def column(columns, positions, delays, target, group, groups):  # type: ignore[n
 
 
 @compiled()
+def fetch_row(values, rows, row):  # type: ignore[no-untyped-def]
+    """Have a row loaded while another one is worked on: rows lie anywhere, so the processor cannot guess."""
+    if 0 <= row < rows.size - 1:
+        low, line = i64(rows[row]), 64 // values.itemsize
+        for k in range(low, min(i64(rows[row + 1]) + line - 1, low + _LINES * line), line):
+            prefetch(values, k)
+
+
+@compiled()
 def blame(fault, found, step, source, target, sent):  # type: ignore[no-untyped-def]
     """Keep the first synapse that sends more than it may: step, source, target and the weight."""
     if fault[0] == 0:
         fault[0], fault[1], fault[2] = step, source, target
         found[0] = sent
+
+
+@compiled()
+def blame_row(fault, found, step, source, targets, sent, limit):  # type: ignore[no-untyped-def]
+    """As ``blame``, for a row of which some synapse sends too much."""
+    for k in range(targets.size):
+        if not (abs(sent[k]) <= limit):
+            blame(fault, found, step, source, i64(targets[k]), sent[k])
 
 
 @compiled()

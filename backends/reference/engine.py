@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from snnsim.backends.reference.coupling import CoupledProjection
 from snnsim.backends.reference.plasticity import Events, PlasticProjection, Sent, WeightLog
 from snnsim.draws import draw
 from snnsim.engine import Chunk, rows_between
@@ -28,7 +29,8 @@ class ReferenceEngine:
         self.outputs: list[dict[str, np.ndarray]] = [{} for _ in plan.populations]
         self.states = [self._initial(p) for p in plan.populations]
         self.pending: dict[int, list[tuple[int, str, np.ndarray, np.ndarray]]] = {}
-        self.rows = {k: self._rows(p) for k, p in enumerate(plan.projections) if p.plastic is None}
+        self.rows = {k: self._rows(p) for k, p in enumerate(plan.projections) if p.spiking}
+        self.coupled = [CoupledProjection(plan, k) for k, p in enumerate(plan.projections) if p.coupling is not None]
         self.plastic = {k: PlasticProjection(plan, k) for k, p in enumerate(plan.projections) if p.plastic is not None}
         self.recent: dict[int, np.ndarray] = {}
 
@@ -85,6 +87,7 @@ class ReferenceEngine:
     def _step(self) -> dict[int, Sent]:
         """One step of all populations, those that others act on without delay first; then of plastic projections."""
         step = self.done + 1
+        self.inputs = self._coupled(step)
         modulators = {k: self._modulator(p.rule.modulator, step) for k, p in self.plastic.items()}
         emitted = [np.zeros(0, np.int64)]
         for k in sorted(range(len(self.plan.populations)), key=lambda k: self.plan.populations[k].level):
@@ -106,7 +109,24 @@ class ReferenceEngine:
         self._send(k, ids, step)
         return ids
 
-    # --- plasticity --------------------------------------------------------------------------------------------------
+    # --- couplings and plasticity --------------------------------------------------------------------------------------------------
+
+    def _coupled(self, step: int) -> dict[tuple[int, str], np.ndarray]:
+        """What couplings add to each (population, input) in a step, from what the step before left."""
+        sums: dict[tuple[int, str], Any] = {}
+        quanta: dict[tuple[int, str], float] = {}
+        for it in self.coupled:
+            sides = (self._values(k, it.rule.variable) for k in (it.it.source, it.it.target))
+            key = it.it.target, it.rule.drive
+            sums[key] = sums.get(key, 0) + it.sums(step, *sides)
+            quanta[key] = it.rule.quantum
+        return {key: (total * quanta[key]).astype(self.plan.dtype) for key, total in sums.items()}
+
+    def _values(self, k: int, variable: str) -> np.ndarray:
+        """The values of a variable of a population; 0 for an output before the first step."""
+        population = self.plan.populations[k]
+        stored = self._known(k).get(variable, np.zeros(population.n))
+        return population.value(variable, stored).astype(self.plan.dtype)
 
     def _spikes(self, k: int, step: int) -> np.ndarray:
         """How often each unit of a population spiked in a step."""
@@ -123,10 +143,8 @@ class ReferenceEngine:
             return 0
         if modulator.variable is None:
             return int(self._spikes(modulator.population, step - modulator.delay).sum())
-        population = self.plan.populations[modulator.population]
-        stored = self._known(modulator.population).get(modulator.variable, np.zeros(population.n))
-        values = population.value(modulator.variable, stored).astype(self.plan.dtype)
-        return values[0] if population.n == 1 else values
+        values = self._values(modulator.population, modulator.variable)
+        return values[0] if values.size == 1 else values
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
@@ -155,7 +173,8 @@ class ReferenceEngine:
     def _environment(self, k: int, step: int) -> Environment:
         population = self.plan.populations[k]
         return Environment(self.plan.dtype, population.params, self.states[k], self._arrivals(k, step),
-                           {name: self._drive(population, name, step) for name in population.drives},
+                           {name: self._drive(population, name, step) for name in population.drives}
+                           | {name: values for (target, name), values in self.inputs.items() if target == k},
                            lambda op, data: draw(self.plan, population, op, data, step))
 
     def _arrivals(self, k: int, step: int) -> dict[str, np.ndarray]:
@@ -204,7 +223,7 @@ class ReferenceEngine:
     def synapses(self) -> int:
         """How many there are."""
         return sum(part.size for part in (*(r["source"] for r in self.rows.values()),
-                                          *(p.source for p in self.plastic.values())))
+                                          *(p.source for p in (*self.plastic.values(), *self.coupled))))
 
     def memory(self) -> dict[str, int]:
         """Bytes of synapses and of everything else."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from snnsim.engine import NEVER
+from snnsim.engine import LONG_AGO, NEVER
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan, SpikeTrace, WeightRequest
@@ -201,7 +201,8 @@ class PlasticProjection:
         """One program over some synapses; returns its outputs."""
         if event not in self.programs:
             return {}
-        since = ((step - self.last[self.source[chosen]]) * self.plan.dt).astype(self.dtype)
+        last = self.last[self.source[chosen]]
+        since = np.where(last == NEVER, LONG_AGO, (step - last) * self.plan.dt).astype(self.dtype)
         modulator = events.modulator if np.ndim(events.modulator) == 0 else events.modulator[self.target[chosen]]
         drives: Mapping[str, Any] = {**seen, "since_pre": since, "modulator": modulator}
         states = {name: values[chosen] for name, values in self.values.items()}

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from snnsim.cli import compare, demo, describe, files, run
+from snnsim.cli import compare, demo, describe, files, report, run
 from snnsim.cli.output import note
 from snnsim.errors import SnnsimError
 from snnsim.interrupt import raising
@@ -25,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "models": describe.models,
     "compare": compare.compare,
     "plot": files.plot,
+    "report": report.report,
     "convert": files.convert,
     "recover": files.recover,
 }

@@ -13,6 +13,7 @@ from snnsim.errors import InputError
 
 if TYPE_CHECKING:
     from snnsim.equations import Model
+    from snnsim.equations.synapse import SynapseModel
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -94,32 +95,66 @@ def models(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this one.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """The built-in models, or all about one.
+    """The built-in models of neurons and synapses, or all about one.
 
-    Shows equations, parameters with units and defaults, and the source.
+    Shows equations or rules, parameters with units and defaults, and the source.
     """
-    from snnsim.models import builtin, builtin_names
+    from snnsim.models import builtin_names, synapse_names
 
     if name is None:
-        known = [builtin(each) for each in builtin_names()]
+        neurons, synapses = ([_built_in(each) for each in names] for names in (builtin_names(), synapse_names()))
         if as_json:
-            print_json([{"name": model.name, "about": model.about} for model in known])
+            known = neurons + synapses
+            print_json([{"name": model.name, "kind": _kind(model), "about": model.about} for model in known])
         else:
-            print_table(("model", "about"), [(model.name, model.about) for model in known])
+            print_table(("model", "about"), [(model.name, model.about) for model in neurons])
+            print()
+            print_table(("synapse model", "about"), [(model.name, model.about) for model in synapses])
         return
-    model = builtin(name)
+    model = _built_in(name)
     print_json(_model_contents(model)) if as_json else _show_model(model)
 
 
-def _model_contents(model: Model) -> dict[str, Any]:
-    from snnsim.units import to_text, unit_name
+def _built_in(name: str) -> Model | SynapseModel:
+    from snnsim.errors import unknown
+    from snnsim.models import builtin, builtin_names, builtin_synapse, synapse_names
+    from snnsim.units import DIMENSIONLESS
 
-    return {
-        "name": model.name, "about": model.about, "source": model.source, "document": model.document,
+    if name in synapse_names():
+        return builtin_synapse(name, DIMENSIONLESS)
+    if name in builtin_names():
+        return builtin(name)
+    raise InputError(unknown("model", name, [*builtin_names(), *synapse_names()]))
+
+
+def _kind(model: Model | SynapseModel) -> str:
+    from snnsim.equations import Model
+
+    return "neuron" if isinstance(model, Model) else "synapse"
+
+
+def _model_contents(model: Model | SynapseModel) -> dict[str, Any]:
+    from snnsim.equations import Model
+
+    contents = {
+        "name": model.name, "kind": _kind(model), "about": model.about, "source": model.source,
+        "document": model.document,
         "parameters": {
-            name: {"default": to_text(parameter.default, parameter.dimension), "about": parameter.about}
+            name: {"default": model.default_text(name), "about": parameter.about}
             for name, parameter in model.parameters.items()
         },
+    }
+    return contents | (_of_neuron(model) if isinstance(model, Model) else _of_synapse(model))
+
+
+def _of_synapse(model: SynapseModel) -> dict[str, Any]:
+    return {"states": {name: str(model.document["states"][name]) for name in model.states}}
+
+
+def _of_neuron(model: Model) -> dict[str, Any]:
+    from snnsim.units import unit_name
+
+    return {
         "states": {name: unit_name(state.dimension) for name, state in model.states.items()},
         "ports": {name: unit_name(port.dimension) for name, port in model.ports.items()},
     }
@@ -135,7 +170,7 @@ def _part(key: str, value: Any) -> str:
     return f"{key}: {yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=1000).strip()}"
 
 
-def _show_model(model: Model) -> None:
+def _show_model(model: Model | SynapseModel) -> None:
     contents = _model_contents(model)
     print(f"{model.name}: {model.about}")
     if model.source:
@@ -147,5 +182,6 @@ def _show_model(model: Model) -> None:
     print()
     parameters = contents["parameters"].items()
     print_table(("parameter", "default", "about"), [(name, p["default"], p["about"]) for name, p in parameters])
-    print()
-    print_table(("port", "unit of the weight"), [(name, unit or "1") for name, unit in contents["ports"].items()])
+    if "ports" in contents:
+        print()
+        print_table(("port", "unit of the weight"), [(name, unit or "1") for name, unit in contents["ports"].items()])

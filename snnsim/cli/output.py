@@ -78,7 +78,7 @@ def as_options() -> Iterator[None]:
 
 
 def _as_option(problem: Problem) -> Problem:
-    known = {"out": "-o", "resume_from": "--resume"} | {name: f"--{name}" for name in _ARGUMENTS}
+    known = {"out": "-o", "resume_from": "--resume", "start": "--from"} | {name: f"--{name}" for name in _ARGUMENTS}
     path = problem.path if problem.file else known.get(problem.path, problem.path)
     return replace(problem, path=path, message=problem.message.replace("overwrite=True", "--overwrite"))
 

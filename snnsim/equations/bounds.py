@@ -50,7 +50,9 @@ def _bound(expr: Expr, op: Op) -> Expr | None:
     if expr.op is op:   # min() may be as low as either, so both must be known, and to stay where w was says nothing
         return make(op, *known) if len(known) == 2 and _W not in known else None
     stated = [bound for bound in known if bound is not _W]
-    return make(expr.op, *stated) if len(stated) == 2 else (stated or known or [None])[0]
+    if len(stated) == 2:
+        return make(expr.op, *stated)
+    return (stated or known)[0] if known else None
 
 
 def _of_both(yes: Expr | None, no: Expr | None, op: Op) -> Expr | None:

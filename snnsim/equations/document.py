@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from snnsim.equations.expr import param
+from snnsim.equations.parse import Lookup, Parser
 from snnsim.equations.quantities import quantity
 from snnsim.equations.rules import SIGNS, Parameter
 from snnsim.equations.scope import Scope
@@ -17,6 +18,7 @@ from snnsim.units import Dimension, describe
 
 # A quantity of a document -> its value (None: to be given where the model is used) and dimension.
 Read = Callable[[Any], "tuple[float | None, Dimension]"]
+_PARAMETER = "a parameter"
 
 
 class Document:
@@ -41,7 +43,7 @@ class Document:
 
     def parameter(self, name: str, value: Any, read: Read = quantity) -> None:
         """Read one parameter and define its name."""
-        self.scope.claim(name, "a parameter", None)
+        self.scope.claim(name, _PARAMETER, None)
         entry = value if isinstance(value, Mapping) else {"default": value}
         if "default" not in entry or set(entry) - {"default", "about", "must_be"}:
             raise InputError(f"expected a quantity or {{default: ..., about: ..., must_be: ...}}, found {value!r}")
@@ -53,12 +55,15 @@ class Document:
 
     def of_parameters(self, value: Any, dimension: Dimension | None = None) -> Typed:
         """An expression of parameters alone, with this dimension where one is given."""
-        found = self.scope.parse(expression_text(value))
+        found = Parser(Lookup(self._parameter, lambda: ["dt", *self.parameters])).parse(expression_text(value))
         if dimension is not None and found.dimension != dimension:
             raise InputError(f"expected {describe(dimension)}, found {describe(found.dimension)}")
         if not found.real().hoistable:
             raise InputError(f"expected an expression of parameters, found {text(found.expr)}")
         return found
+
+    def _parameter(self, name: str) -> Typed | None:
+        return self.scope.find(name) if self.scope.kind(name) == _PARAMETER else None
 
 
 def mapping(value: Any, example: str) -> Mapping[str, Any]:

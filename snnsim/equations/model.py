@@ -22,7 +22,7 @@ from snnsim.equations.step import COUNTER, Outcome, step
 from snnsim.equations.text import text
 from snnsim.errors import InputError, Problem
 from snnsim.ir.ops import Builder, Op, Program, Type
-from snnsim.units import DIMENSIONLESS, Dimension
+from snnsim.units import DIMENSIONLESS, Dimension, to_text
 
 _MOST = (1 << 31) - 1   # whole numbers have 32 bits
 
@@ -57,6 +57,12 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.name!r})"
+
+    def default_text(self, name: str) -> str:
+        """The default of a parameter with its unit."""
+        parameter = self.parameters[name]
+        assert parameter.default is not None   # those of neurons have one
+        return to_text(parameter.default, parameter.dimension)
 
     def program(self, drives: Collection[str] | None = None) -> Program:
         """One step; independent of dt and of the values of parameters.

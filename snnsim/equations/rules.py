@@ -27,11 +27,6 @@ class Parameter:
     about: str = ""
     must_be: str = ""
 
-    @property
-    def default_text(self) -> str:
-        """The default with its unit."""
-        return "to be given" if self.default is None else to_text(self.default, self.dimension)
-
     def check(self, value: float | npt.NDArray[np.float64]) -> None:
         """``InputError`` where a value (or one of an array [units]) has the wrong sign."""
         least = np.min(value, initial=np.inf)

@@ -54,7 +54,8 @@ class Stability:
         method, limit = self._method.name, LIMITS[self._method.name]
         steps = f"{'sub-' if self._method.substeps > 1 else ''}steps of {self._step(dt):.4g} ms"
         return (f"{method} is unstable with {steps}: {name} decays with a time constant of {1 / rate:.4g} ms{unit} and "
-                f"needs at most about {limit / rate:.3g} ms; choose a smaller dt{self._other_methods(rate * dt / limit)}")
+                f"needs at most about {limit / rate:.3g} ms; "
+                f"choose a smaller dt{self._other_methods(rate * dt / limit)}")
 
     def _other_methods(self, least: float) -> str:
         """least: so many sub-steps are needed."""

@@ -18,6 +18,7 @@ WEIGHT, SEND, UNIT = "w", "send", "weight"
 SINCE, SUM, MODULATOR = "since_pre", "sum_w", "modulator"
 # Where the names that not every rule knows are known.
 PLACES = {SEND: "pre", SINCE: "pre", SUM: "interval"}
+_SEES = "a line sees what the lines above it changed"
 _VERBS = {"+=": (Op.ADD, "add"), "-=": (Op.SUB, "subtract")}
 
 
@@ -31,7 +32,8 @@ class Statements:
         self.scope, self.problems, self.event, self.own = document.scope, document.problems, event, own
         self.values = {name: Typed(state(name), dimension, ast.Name(name)) for name, dimension in own.items()}
         self.exponents: set[str] = set()
-        self._unread: dict[str, int] = {}
+        self._unread: dict[str, int] = {}   # names of its own -> line
+        self._lost: list[tuple[int, str]] = []
         self._faulty: set[str] = set()
         self._parser = Parser(Lookup(self._find, self._names), _no_previous)
 
@@ -50,9 +52,12 @@ class Statements:
                     self._carry_out(number, assignment(line))
                 except InputError as error:
                     raise InputError(on_line(number, error)) from error
-        for name, number in {} if self._faulty else self._unread.items():
-            self.problems.add("", f"line {number}: {name} is never read{did_you_mean(name, self._targets())}; "
-                                  f"what lasts has a name of: {', '.join(self._targets())}")
+        for number, name in [] if self._faulty else sorted([*self._lost, *((k, name) for name, k in self._unread.items())]):
+            near = did_you_mean(name, self._targets())
+            self.problems.add("", f"line {number}: {name} is never read; {self._can_change()}{near}")
+
+    def _can_change(self) -> str:
+        return f"a rule can change: {', '.join(self._targets())}"
 
     def _targets(self) -> list[str]:
         return [*self.own, *([SEND] if self.event == PLACES[SEND] else [])]
@@ -73,6 +78,8 @@ class Statements:
             raise
         self.values[name] = value._replace(syntax=ast.Name(name))
         if name not in self._targets():
+            if line.sign == "=" and name in self._unread:
+                self._lost.append((self._unread[name], name))
             self._unread[name] = number
 
     def _check_left(self, name: str) -> None:
@@ -82,9 +89,11 @@ class Statements:
             raise InputError(f"{name} has a meaning of its own in equations: choose another name")
         kind = self.scope.kind(name)
         if kind and name not in self._targets():
-            raise InputError(f"{name} is {kind}; what a rule can change: {', '.join(self._targets())}")
+            raise InputError(f"{name} is {kind}; {self._can_change()}")
 
     def _parse(self, text: str) -> Typed:
+        if "[" in text:
+            raise InputError(f"x[n] is not available in a synapse model: {_SEES}")
         value = self._parser.parse(text)
         if self._parser.draws:
             raise InputError(f"{self._parser.draws[0]}(...) is not available in a synapse model")
@@ -124,7 +133,7 @@ class Statements:
 
 
 def _no_previous(name: str) -> Typed | None:
-    raise InputError("previous(...) is not available in a synapse model: a line sees what the lines above it changed")
+    raise InputError(f"previous(...) is not available in a synapse model: {_SEES}")
 
 
 def claim_names(document: Document, weight: Dimension) -> None:

@@ -13,6 +13,7 @@ from snnsim.equations.host import Table, Values, complete, parameters_of
 from snnsim.equations.rules import Parameter
 from snnsim.equations.statements import MODULATOR, SEND, WEIGHT
 from snnsim.equations.synapse_read import EVENTS, SynapseRules, Trace, read_synapse
+from snnsim.equations.weights import in_weights
 from snnsim.errors import InputError, Problem
 from snnsim.ir.ops import Builder, Op, Program, Type
 from snnsim.units import CURRENT, DIMENSIONLESS, TIME, VOLTAGE, Dimension, to_text
@@ -41,12 +42,21 @@ class SynapseModel:
         self.traces: tuple[Trace, ...] = tuple(rules.traces.values())
         self.modulator: Dimension | Literal["any"] | None = rules.modulator
         self.uses_modulator_spikes = any(trace.on == MODULATOR for trace in self.traces)
-        self.events = {"pre", *rules.values}
+        self.events = {"pre", *(event for event, values in rules.values.items() if values)}
         self.assigns_weight = any(WEIGHT in values for values in rules.values.values())
         self._compiled: dict[tuple[tuple[str, float], ...], _Compiled] = {}
 
     def __repr__(self) -> str:
         return f"SynapseModel({self.name!r})"
+
+    def default_text(self, name: str) -> str:
+        """The default of a parameter with its unit, ``weight`` where that is the unit of the projection's weights."""
+        parameter, entry = self.parameters[name], self.document["parameters"][name]
+        text = entry["default"] if isinstance(entry, Mapping) else entry
+        if in_weights(text, self.weight) is not None:
+            return text if parameter.default is not None else f"to be given ({text})"
+        assert parameter.default is not None
+        return to_text(parameter.default, parameter.dimension)
 
     def program(self, event: str, values: Mapping[str, float]) -> Program:
         """What happens in an event, for one synapse; it reads and stores `w` and the states.
@@ -149,13 +159,12 @@ class _Compiled:
             values = dict(rules.values.get(event, {}))
             if event == "pre":
                 values.setdefault(SEND, values.get(WEIGHT, state(WEIGHT)))
-            if values:
-                emit = Emitter(Builder(kinds))
-                numbers = {name: emit(expr) for name, expr in values.items()}
-                for name, number in numbers.items():
-                    emit.builder(Op.OUTPUT if name == SEND else Op.STORE, number, data=name)
-                self.programs[event] = emit.builder.build()
-                hoisted |= emit.hoisted
+            emit = Emitter(Builder(kinds))
+            numbers = {name: emit(expr) for name, expr in values.items()}
+            for name, number in numbers.items():
+                emit.builder(Op.OUTPUT if name == SEND else Op.STORE, number, data=name)
+            self.programs[event] = emit.builder.build()
+            hoisted |= emit.hoisted
         self.hoisted = Table(hoisted)
 
 

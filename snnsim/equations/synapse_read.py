@@ -14,9 +14,9 @@ from snnsim.equations.rules import Parameter
 from snnsim.equations.statements import MODULATOR, WEIGHT, Statements, claim_names
 from snnsim.equations.typed import Typed
 from snnsim.equations.weights import in_weights, quantity_or_weight
-from snnsim.errors import InputError, Problems, unknown
+from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.ir.ops import Op
-from snnsim.units import DIMENSIONLESS, TIME, Dimension, describe
+from snnsim.units import DIMENSIONLESS, TIME, Dimension
 
 KEYS = ("kind", "about", "source", "parameters", "states", "traces", "modulator", "on_pre", "on_post", "on_step",
         "on_interval", "bounds")
@@ -122,9 +122,9 @@ class _Reader(Document):
         for key in ("on", "tau"):
             if key not in entry:
                 raise InputError(f"missing key {key!r}: expected a mapping such as {{on: pre, tau: tau}}")
-        on, pairing = _one_of("on", entry["on"], SIDES), entry.get("pairing")
+        on, pairing = _one_of("on", "side", entry["on"], SIDES), entry.get("pairing")
         if pairing is not None:
-            _one_of("pairing", pairing, PAIRINGS)
+            _one_of("pairing", "pairing", pairing, PAIRINGS)
         tau, add = self._part("tau", entry["tau"], TIME), self._part("add", entry.get("add", 1))
         self.rules.traces[name] = Trace(name, on, pairing, add.dimension, tau.real(), add.real())
         self.scope.define(name, Typed(drive(name), add.dimension))
@@ -180,16 +180,16 @@ class _Reader(Document):
         entry = mapping(value, "{w: [0, w_max]}")
         if set(entry) != {WEIGHT} or not isinstance(entry[WEIGHT], list) or len(entry[WEIGHT]) != 2:
             raise InputError(f"expected a mapping such as {{w: [0, w_max]}}, found {value!r}")
-        self.rules.bounds = Bounds(*(None if side is None else self._bound(side) for side in entry[WEIGHT]))
+        with self.problems.at(WEIGHT):
+            self.rules.bounds = Bounds(*(self._bound(side) for side in entry[WEIGHT]))
 
-    def _bound(self, value: Any) -> Expr:
-        found = self.of_parameters(value)
-        if found.dimension != self.weight and found.expr is not ZERO:
-            raise InputError(f"w: expected {describe(self.weight)}, found {describe(found.dimension)}")
-        return found.real()
+    def _bound(self, value: Any) -> Expr | None:
+        if value is None or value == 0:
+            return None if value is None else ZERO
+        return self.of_parameters(value, self.weight).real()
 
 
-def _one_of(key: str, value: Any, choices: tuple[str, ...]) -> str:
+def _one_of(key: str, kind: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise InputError(unknown(key, str(value), choices))
+        raise InputError(Problem(key, unknown(kind, str(value), choices)))
     return value

@@ -21,7 +21,7 @@ def in_weights(value: Any, weight: Dimension) -> tuple[float | None, Dimension] 
     if match is None:
         return None
     number, unit = match.groups()
-    units = Lookup(lambda name: Typed(ONE, weight) if name == "weight" else None, tuple)
+    units = Lookup(lambda name: Typed(ONE, weight) if name == "weight" else None, lambda: ["weight"])
     if number is not None and float(number) != 0:
         raise InputError(f"only 0 is the same in all units of a weight, found {value!r}: name the unit, such as pA")
     return None if number is None else 0.0, Parser(units).parse(unit).dimension

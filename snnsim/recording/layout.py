@@ -223,7 +223,7 @@ def _create_trace(group: h5py.Group, trace: TracePlan, plan: RecordingPlan, filt
 
 
 def _create_weights(group: h5py.Group, plan: WeightPlan, filters: dict[str, Any]) -> None:
-    """What is sent has ends of its own in each row; the chosen synapses stand beside it, for those that send nothing."""
+    """Each row of what is sent says its ends; the chosen synapses stand beside, since some may send nothing."""
     group.attrs["unit"], group.attrs["projection"] = plan.unit_text, plan.projection
     group.attrs["every"] = np.uint64(0 if plan.on_pre else plan.every)
     column: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (SPIKE_CHUNK,), **filters}

@@ -56,8 +56,8 @@ class Trace(NDArrayOperatorsMixin):
 class Weights:
     """Recorded weights of a projection.
 
-    Snapshots: values [T, S] at times [T] in ms, of synapses from source [S] to target [S]. What presynaptic events sent:
-    values [K], each with its time, source and target [K]. unit: text of the unit of `values` ("pA").
+    Snapshots: values [T, S] at times [T] in ms, of synapses from source [S] to target [S]. What presynaptic
+    events sent: values [K], each with its time, source and target [K]. unit: text of the unit of `values` ("pA").
     """
 
     values: NDArray[np.floating]

@@ -40,9 +40,9 @@ class Recorder:
     """Records a run.
 
     plan: what is recorded. out: a file (``out.h5``), a folder (``out/``: spikes.h5, a report file per variable,
-    weights.h5, manifest.json, network.yaml) or None for memory. overwrite: replace what is there. compress: gzip + shuffle, for
-    copies; libsonata cannot read that. Raises ``InputError`` before anything is computed where `out` cannot be
-    written, and ``RunError`` when writing fails later.
+    weights.h5, manifest.json, network.yaml) or None for memory. overwrite: replace what is there. compress: gzip +
+    shuffle, for copies; libsonata cannot read that. Raises ``InputError`` before anything is computed where `out`
+    cannot be written, and ``RunError`` when writing fails later.
     """
 
     def __init__(

@@ -55,7 +55,8 @@ models:
     reset: {v: 0*mV}
 """
 MODELS = ", ".join(sorted([*builtin_names(), "own"]))
-TOP = ("dt, duration, include, inputs, models, name, populations, precision, projections, record, seed, snnsim")
+TOP = ("dt, duration, include, inputs, models, name, network, origin, populations, precision, projections, record, seed, "
+       "snnsim")
 EXC = "c_m, i_e, t_ref, tau_m, tau_syn_exc, tau_syn_inh, v_reset, v_rest, v_th"
 NAME = "expected a name of letters, digits, _ and - that begins with a letter or _, found"
 

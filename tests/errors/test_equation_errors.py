@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import snnsim as sn
 from snnsim.equations import model_from_document
 from snnsim.errors import InputError
 from snnsim.models import builtin
@@ -239,7 +240,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"spik": "v"},
-        "spik: unknown key of a model 'spik'; expected one of: about, dynamics, initial, inputs, integrate, "
+        "spik: unknown key of a model 'spik'; expected one of: about, dynamics, initial, inputs, integrate, kind, "
         "outputs, parameters, receive, refractory, relative, reset, schedule, source, spike (did you mean spike?)",
     ),
     (
@@ -373,6 +374,48 @@ def test_signs_of_built_in_parameters(values: dict[str, Any], message: str) -> N
     with pytest.raises(InputError) as caught:
         builtin("lif_psc_exp").bind(values, 0.1)
     assert message == str(caught.value)
+
+
+DECAY: dict[str, Any] = {"parameters": {"tau": "0.2 ms"}, "dynamics": "dv/dt = -v/tau : mV"}
+PULLED = {"dynamics": "dv/dt = abs(x)/tau - v/tau : mV\ndx/dt = -x/tau : mV"}
+
+
+@pytest.mark.parametrize(
+    ("document", "values", "dt", "message"),
+    [
+        ({"integrate": "euler"}, {}, 1.0,
+         "euler is unstable with steps of 1 ms: v decays with a time constant of 0.2 ms and needs at most about 0.4 ms; "
+         "choose a smaller dt, integrate: {euler: 3} or integrate: exact"),
+        ({"integrate": {"euler": 2}}, {"tau": np.array([1.0, 0.1])}, 1.0,
+         "euler is unstable with sub-steps of 0.5 ms: v decays with a time constant of 0.1 ms (unit 1) and needs at most "
+         "about 0.2 ms; choose a smaller dt, integrate: {euler: 5} or integrate: exact"),
+        ({"integrate": "euler"}, {}, 30.0,
+         "euler is unstable with steps of 30 ms: v decays with a time constant of 0.2 ms and needs at most about 0.4 ms; "
+         "choose a smaller dt or integrate: exact"),
+        (PULLED | {"integrate": "rk4"}, {}, 0.6,
+         "rk4 is unstable with steps of 0.6 ms: v decays with a time constant of 0.2 ms and needs at most about 0.557 ms; "
+         "choose a smaller dt, integrate: {rk4: 2} or integrate: exponential_euler"),
+    ],
+)
+def test_a_step_that_is_too_long_for_the_method(
+    document: dict[str, Any], values: dict[str, Any], dt: float, message: str
+) -> None:
+    """Where parameters alone decide that a method is unstable, bind() says so, with the limit and what to do."""
+    with pytest.raises(InputError) as caught:
+        model_from_document("x", DECAY | document).bind(values, dt)
+    assert message == str(caught.value)
+
+
+def test_an_unstable_step_is_told_when_the_population_is_made() -> None:
+    """The message names the population."""
+    net = sn.Network(dt="1 ms")
+    net.model("fast", DECAY | {"integrate": "euler"})
+    with pytest.raises(InputError) as caught:
+        net.population("cells", 4, "fast")
+    assert str(caught.value) == (
+        "populations.cells.params: euler is unstable with steps of 1 ms: v decays with a time constant of 0.2 ms and needs "
+        "at most about 0.4 ms; choose a smaller dt, integrate: {euler: 3} or integrate: exact"
+    )
 
 
 def test_an_unknown_built_in_model_gets_the_nearest_name() -> None:

@@ -186,6 +186,27 @@ def test_traces_that_fit_nowhere(monkeypatch: pytest.MonkeyPatch, nothing_built:
         "a.h5: the disk is full: 1,024 MiB are free, 38,146 MiB are needed for the traces")
 
 
+def test_snapshots_of_weights_that_fit_nowhere(monkeypatch: pytest.MonkeyPatch, nothing_built: None) -> None:
+    """So are snapshots of weights, alone and with traces; what is sent is not known before."""
+    net = network(1000)
+    net.project("a", "a", sn.all_to_all(), weight="1 pA", delay="1 ms", name="aa",
+                synapse={"model": "stdp_pair", "params": {"w_max": "2 pA"}})
+    net.record(weights={"sent": {"projection": "aa", "on": "pre"},
+                        "course": {"projection": "aa", "every": "100 ms"}, "few": {"projection": "aa", "every": "1 s", "synapses": "0:10"}})
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(1 << 40, 1 << 40, 1 << 30))
+    monkeypatch.setattr("snnsim.memory.available", lambda: 1 << 30)
+    assert text(lambda: sn.run(net, "1000 s")) == (
+        "record.weights: too large for memory: weights that are not recorded to a file need about 37.3 GiB, 1.0 GiB are free")
+    assert text(lambda: sn.run(net, "1000 s", out="a.h5")) == (
+        "a.h5: the disk is full: 1,024 MiB are free, 38,162 MiB are needed for the weights")
+    net.record(traces={"a": {"variables": ["v"]}})
+    assert text(lambda: sn.run(net, "1000 s")) == (
+        "record: too large for memory: traces and weights that are not recorded to a file need about 74.5 GiB, 1.0 GiB are free")
+    assert text(lambda: sn.run(net, "1000 s", out="a.h5")) == (
+        "a.h5: the disk is full: 1,024 MiB are free, 76,309 MiB are needed for the traces and weights")
+
+
 def test_spikes_that_memory_will_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording in memory ends the run before the system runs out of it."""
     recorder = Recorder(RecordingPlan(0.1, {"a": 3}))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnsim.analysis import cv_isi, isi, lz_complexity, rates, spike_distance, synchrony
+from snnsim.analysis import cv_isi, dispersion, isi, lz_complexity, rates, spike_distance, synchrony
 
 TRAIN = st.lists(st.integers(0, 400).map(lambda k: k / 4), max_size=12)
 
@@ -44,6 +44,18 @@ def test_synchrony_is_one_for_copies_and_small_for_strangers() -> None:
     assert synchrony(np.tile(one, n), ids, n, 2000) == pytest.approx(1)
     assert synchrony(rng.uniform(0, 2000, 60 * n), ids, n, 2000) == pytest.approx(0.1, rel=0.2)
     assert np.isnan(synchrony([], [], n, 2000))
+
+
+def test_dispersion_is_one_for_poisson_and_grows_with_the_number_of_copies() -> None:
+    """Variance over mean by hand, 1 for independent Poisson trains, n for n copies of one, NaN for silence; a spike at a
+    border ends the window before it, and what is left after the last whole window does not count."""
+    assert dispersion([3.0, 3.1, 6.0, 9.5, 11.9], duration=10.9, window=3.0) == pytest.approx(np.var([1, 2, 0]) / 1)
+    assert dispersion([13.0, 13.1, 16.0], duration=6.0, window=3.0, start=10.0) == pytest.approx(np.var([1, 2]) / 1.5)
+    rng = np.random.default_rng(3)
+    one = rng.uniform(0, 60_000, rng.poisson(6000))
+    assert dispersion(one, 60_000) == pytest.approx(1, abs=0.05)
+    assert dispersion(np.tile(one, 7), 60_000) == pytest.approx(7 * dispersion(one, 60_000))
+    assert np.isnan(dispersion([], 100))
 
 
 @given(TRAIN, TRAIN, st.sampled_from([0.5, 10.0, 300.0]))

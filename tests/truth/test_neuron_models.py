@@ -18,7 +18,7 @@ class Run:
 
     def __init__(self, model: str, steps: int, n: int = 1, kick: Any = None, init: Any = None, **params: Any) -> None:
         net = sn.Network(dt=f"{DT} ms", seed=3, precision="double")
-        self.model = net.find_model(model)
+        self.model = net.library.neuron(model)
         cells = net.population("cells", n, model, init=init, **params)
         for port, (weight, at) in (kick or {}).items():
             times = [f"{round((step - 1) * DT, 1)} ms" for step in at]
@@ -207,19 +207,19 @@ def test_two_runs_of_the_non_chaotic_map_stay_together() -> None:
 
 def hawkes(alpha: float, seconds: int = 20) -> np.ndarray:
     """Spike counts [units, windows of 1 s] of processes with a base rate of 10 Hz, after one second."""
-    net = sn.Network(dt="0.5 ms", seed=8)
+    net = sn.Network(dt="0.1 ms", seed=8)
     cells = net.population("cells", 400, "hawkes", alpha=f"{alpha} Hz")
     net.record(spikes=[cells])
     times, ids = sn.run(net, f"{seconds + 1} s", backend="cpu", threads=1).spikes("cells")
-    return np.histogram2d(ids, times, bins=[np.arange(401), 1000 * np.arange(1, seconds + 2) + 0.25])[0]
+    return np.histogram2d(ids, times, bins=[np.arange(401), 1000 * np.arange(1, seconds + 2) + 0.05])[0]
 
 
 @pytest.mark.parametrize("alpha", [0.0, 12.5, 25.0])
 def test_rate_and_variability_of_a_hawkes_process(alpha: float) -> None:
     """Mean rate mu/(1 - n) and, for long windows, variance over mean 1/(1 - n)**2, with n = alpha tau (Hawkes 1971)."""
     counts, n = hawkes(alpha), alpha * 0.02
-    assert counts.mean() == pytest.approx(10 / (1 - n), rel=0.03)
-    assert counts.var() / counts.mean() == pytest.approx(1 / (1 - n) ** 2, rel=0.15)
+    assert counts.mean() == pytest.approx(10 / (1 - n), rel=0.02)
+    assert counts.var() / counts.mean() == pytest.approx(1 / (1 - n) ** 2, rel=0.1)
 
 
 def test_the_rate_of_a_hawkes_process_decays_exactly() -> None:

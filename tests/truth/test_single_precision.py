@@ -15,6 +15,7 @@ CASES = {
     "lif_psc_exp": ({"i_e": "250 pA"}, {"exc": ("64 pA", "6 kHz"), "inh": ("-128 pA", "1 kHz")}, 1e-4),
     "lif_psc_alpha": ({"i_e": "250 pA"}, {"exc": ("32 pA", "6 kHz"), "inh": ("-64 pA", "1 kHz")}, 1e-4),
     "lif_cond_exp": ({"i_e": "100 pA"}, {"exc": ("4 nS", "8 kHz"), "inh": ("-4 nS", "1 kHz")}, 1e-4),
+    "mat2_psc_exp": ({"i_e": "350 pA"}, {"exc": ("32 pA", "6 kHz"), "inh": ("-64 pA", "1 kHz")}, 1e-4),
     "izhikevich": ({"i_e": "10 mV/ms"}, {"in": ("0.25 mV", "1 kHz")}, 2e-2),
 }
 

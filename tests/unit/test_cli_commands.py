@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import snnsim
 from snnsim import configs
 from snnsim.cli import main
+from snnsim.recording import Recorder, RecordingPlan, WeightPlan
 
 NETWORK = """\
 snnsim: 1
@@ -145,6 +147,28 @@ def test_info_of_a_recording(config, capsys, out):
     assert found["populations"] == [{"name": "cells", "n": 4, "recorded": 4, "spikes": 3, "rate_hz": 37.5}]
 
 
+def test_info_of_recorded_weights(tmp_path, capsys):
+    """`info` says of which synapses weights were recorded, when, and how many rows there are."""
+    two = np.arange(2)
+    weights = [WeightPlan("sent", two, two, True, 0, "pA", False, "ee"), WeightPlan("course", two, two, False, 5, "pA", False, "ee")]
+    recorder = Recorder(RecordingPlan(0.2, {}, weights=weights), tmp_path / "out.h5")
+    recorder.write_weights(0, ([1, 3, 9], [0, 1, 0], [0.5, 0.5, 0.5]))
+    recorder.write_weights(1, [[1.0, 2.0]])
+    recorder.commit(9)
+    recorder.close()
+    assert main(["info", f"{tmp_path}/out.h5", "--json"]) == 0
+    same = {"projection": "ee", "synapses": 2, "unit": "pA"}
+    assert answer(capsys)["weights"] == [
+        {"name": "sent", **same, "on": "pre", "every_ms": None, "rows": 3},
+        {"name": "course", **same, "on": None, "every_ms": 1.0, "rows": 1},
+    ]
+    assert main(["info", f"{tmp_path}/out.h5"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "sent    ee                 2  pA    pre               3",
+        "course  ee                 2  pA         1            1",
+    ]
+
+
 def test_info_as_text(config, capsys):
     """Without --json the same comes as lines and tables."""
     assert main(["info", config]) == 0
@@ -160,11 +184,30 @@ def test_backends(capsys):
 
 
 def test_models(capsys):
-    """`models` lists each built-in model with a sentence."""
+    """`models` lists each built-in model with a sentence, those of neurons first."""
     assert main(["models"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["model", "about"]
-    assert [line.split()[0] for line in lines[1:]] == sorted(line.split()[0] for line in lines[1:])
+    neurons, synapses = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
+    assert neurons[0].split() == ["model", "about"]
+    assert synapses[0].split() == ["synapse", "model", "about"]
+    for lines in (neurons, synapses):
+        assert [line.split()[0] for line in lines[1:]] == sorted(line.split()[0] for line in lines[1:])
+    assert "stdp_pair" in {line.split()[0] for line in synapses}
+
+
+def test_models_for_machines(capsys):
+    """`models --json` says of each which kind it is."""
+    assert main(["models", "--json"]) == 0
+    kinds = {model["name"]: model["kind"] for model in answer(capsys)}
+    assert (kinds["lif_psc_exp"], kinds["stp_tsodyks2"]) == ("neuron", "synapse")
+
+
+def test_one_synapse_model(capsys):
+    """`models NAME` shows the rules of a synapse, and which parameters have the unit of the weight."""
+    assert main(["models", "stdp_dopamine"]) == 0
+    text = capsys.readouterr().out
+    assert "on_post: c += a_plus*w_max*x\n" in text
+    assert "w_min      0 weight              smallest weight\n" in text
+    assert text.endswith("w_max      to be given (weight)  largest weight\n")
 
 
 def test_one_model(capsys):

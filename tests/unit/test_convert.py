@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 from snnsim.convert import convert, read
-from snnsim.recording import Recorder, RecordingPlan, TracePlan
+from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
 from snnsim.result import Result
 
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Result:
     """A recording in a file."""
-    plan = RecordingPlan(0.1, {"exc": 8}, [TracePlan("exc", "v", np.arange(2), 1, "mV")], "name: tiny\n")
+    weights = [WeightPlan("course", np.arange(3), np.arange(3), False, 5000, "pA", False, "ee")]
+    traces = [TracePlan("exc", "v", np.arange(2), 1, "mV")]
+    plan = RecordingPlan(0.1, {"exc": 8}, traces, "name: tiny\n", weights=weights)
     recorder = Recorder(plan, tmp_path / "in.h5")
     recorder.write_spikes("exc", np.arange(1, 20_001), np.arange(20_000) % 8)
     recorder.write_trace(0, np.ones((20_000, 2)))
+    recorder.write_weights(0, np.ones((4, 3)))
     recorder.commit(20_000)
     return recorder.close({"spikes": 20_000})
 
@@ -52,11 +55,13 @@ def test_csv_has_a_header_and_a_line_per_spike(recorded: Result, tmp_path: Path)
     assert len(lines) == 20_001
 
 
-def test_npz_holds_traces_too(recorded: Result, tmp_path: Path) -> None:
-    """Arrays are named by population and variable."""
+def test_npz_holds_traces_and_weights_too(recorded: Result, tmp_path: Path) -> None:
+    """Arrays are named by population and variable, or by what the weights are called."""
     convert(tmp_path / "in.h5", tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as file:
         assert (file["exc/v/data"].shape, float(file["dt_ms"]), int(file["steps"])) == ((20_000, 2), 0.1, 20_000)
+        names = [f"snnsim/weights/course/{column}" for column in ("values", "times", "source", "target")]
+        assert [file[name].shape for name in names] == [(4, 3), (4,), (3,), (3,)]
 
 
 def test_network_comes_out_of_a_recording(recorded: Result, tmp_path: Path) -> None:

@@ -1,0 +1,256 @@
+"""A plan as a Brian2 network, and the same order of events in a step.
+
+snnsim's step k is Brian2's step k - 1: what Brian2 computes from t = (k - 1) h on is the state at k h. In each step:
+
+    start        inputs of the step (``inputs``)
+    due          synapses: the spikes of the step before are put into Brian2's queue, what is due joins the arrivals
+    instant      synapses without delay from populations of a lower level; then, for that level,
+    before       previous values are kept, maps computed
+    groups       refractoriness, then Brian2's state updater
+    jumps        maps take their new values, arrivals act (in Brian2's default schedule they would after the thresholds)
+    thresholds, outputs, resets
+
+A spike of step k is put into the queue in step k + 1, so a delay of D steps is D - 1 steps there. Brian2 lets a unit go
+at the first step with ``t - lastspike >= refractory``, one step before snnsim for the same time, so it is given one
+step more.
+
+Brian2's ``Network.run`` prepares all code again at each call. Programs run in pieces, so it is called once, for no
+time; the loop over steps is the one of ``Network.run``, here. Code is written for NumPy: nothing has to be compiled,
+which takes half a minute for a small network in Cython, and a step costs about a millisecond.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from brian2 import Clock, Network, NetworkOperation, second
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.base import BrianObjectException
+
+from snnsim.backends.brian2 import neurons, synapses
+from snnsim.backends.brian2.document import counts
+from snnsim.backends.brian2.emission import Emission
+from snnsim.backends.brian2.inputs import Feed
+from snnsim.backends.brian2.language import own
+from snnsim.engine import Chunk, rows_between
+from snnsim.errors import InputError, Problem
+from snnsim.plan import Plan, Population
+
+REFRACTORY = "refractory"
+
+
+class Brian2Engine:
+    """Runs a plan in Brian2, in this process and in double precision."""
+
+    threads = 1
+
+    def __init__(self, plan: Plan) -> None:
+        began = time.perf_counter()
+        self.plan, self.done = plan, 0
+        self.clock = Clock(dt=plan.dt * second, name="clock*")
+        self.groups = [neurons.group(p, k, self.clock, NumpyCodeObject) for k, p in enumerate(plan.populations)]
+        self.links = [s for k in range(len(plan.projections))
+                      for s in synapses.connect(plan, k, self.groups, self.clock, NumpyCodeObject)]
+        self.feeds = [Feed(plan, k, group) for k, group in enumerate(self.groups)]
+        self.emissions = [Emission(group, self.links, p.model is not None and counts(p.model))
+                          for group, p in zip(self.groups, plan.populations, strict=True)]
+        self.network = Network(*self.groups, *self.links, *self._operations())
+        self.network.schedule = self._schedule()
+        self.recent: dict[int, np.ndarray] = {}
+        self._start()
+        self._prepare()
+        for emission in self.emissions:
+            emission()
+        self._objects = [each for each in self.network.sorted_objects if each.active]
+        self._took = time.perf_counter() - began
+
+    def _operations(self) -> list[NetworkOperation]:
+        feed = NetworkOperation(self._feed, clock=self.clock, when="start")
+        return [feed, *(NetworkOperation(emission, clock=self.clock, when=neurons.slot("outputs", p.level))
+                        for emission, p in zip(self.emissions, self.plan.populations, strict=True))]
+
+    def _schedule(self) -> list[str]:
+        levels = range(1 + max(p.level for p in self.plan.populations))
+        slots = [neurons.slot(name, level) for level in levels for name in neurons.SLOTS]
+        # Brian2 wants the names of its own slots in every schedule.
+        return ["start", synapses.DUE, *slots, "groups", "thresholds", "synapses", "resets", "end"]
+
+    def _start(self) -> None:
+        for k, population in enumerate(self.plan.populations):
+            for state in population.program.states:
+                self.set(k, state, np.broadcast_to(population.initial[state], population.n))
+
+    def _prepare(self) -> None:
+        try:
+            self.network.run(0*second, namespace={})
+        except BrianObjectException as error:
+            raise InputError(self._problem(error)) from error
+
+    def _problem(self, error: Any) -> Problem:
+        """A fault that Brian2 found only when it wrote its code."""
+        parts, cause = str(getattr(error, "_brian_objname", "")).split("_"), error.__cause__ or error
+        number = int(parts[1]) if parts[0] == "population" else None
+        place = "" if number is None else f"populations.{self.plan.populations[number].name}"
+        return Problem(place, f"Brian2 cannot run this: {' '.join(str(cause).split())}")
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def advance(self, steps: int) -> Chunk:
+        """Run `steps` steps; see ``snnsim.engine``."""
+        first = self.done
+        traces = [np.zeros((rows_between(first, steps, t.every), t.units.size), self.plan.dtype)
+                  for t in self.plan.traces]
+        for _ in range(steps):
+            self._step()
+            for out, trace in zip(traces, self.plan.traces, strict=True):
+                if self.done % trace.every == 0:
+                    row = self.done // trace.every - first // trace.every - 1
+                    out[row] = self._recorded(trace.population, trace.variable)[trace.units]
+        spikes = _sorted({step: units for step, units in self.recent.items() if step > first})
+        self.recent = {step: units for step, units in self.recent.items() if step > self.done - self.plan.max_delay}
+        return Chunk(steps, *spikes, traces)
+
+    def _step(self) -> None:
+        for each in self._objects:
+            each.run()
+        self.done += 1
+        self._set_time()
+        self.recent[self.done] = np.concatenate([
+            emission.units + population.first
+            for emission, population in zip(self.emissions, self.plan.populations, strict=True)])
+
+    def _feed(self) -> None:
+        for feed in self.feeds:
+            feed(self.done + 1)
+
+    def _set_time(self) -> None:
+        self.clock.variables["timestep"].get_value()[0] = self.done
+        self.clock.variables["t"].get_value()[0] = self.done * self.plan.dt
+
+    def _recorded(self, number: int, variable: str) -> np.ndarray:
+        population = self.plan.populations[number]
+        if variable in population.program.states:
+            return self.get(number, variable)
+        return np.asarray(self.groups[number].variables[f"{variable}_out"].get_value())
+
+    # --- states ------------------------------------------------------------------------------------------------------
+
+    def get(self, population: int, state: str) -> np.ndarray:
+        """A copy of a state, [n]."""
+        group = self.groups[population]
+        if state == REFRACTORY:
+            return self._counter(group)
+        return self.plan.populations[population].stored(state, group.variables[own(state)].get_value().copy())
+
+    def set(self, population: int, state: str, values: np.ndarray) -> None:
+        """Overwrite a state, [n]."""
+        group, it = self.groups[population], self.plan.populations[population]
+        if state == REFRACTORY:
+            self._set_counter(group, values)
+        else:
+            neurons.set_variable(group, own(state), it.value(state, np.asarray(values, float)))
+
+    def _steps(self, group: Any, name: str) -> np.ndarray:
+        """A time variable in steps."""
+        return np.rint(group.variables[name].get_value() / self.plan.dt).astype(np.int64)
+
+    def _counter(self, group: Any) -> np.ndarray:
+        """Steps that a unit is still refractory for: hold is one step more than its refractory time."""
+        since = self.done - 1 - self._steps(group, "lastspike")
+        return np.maximum(0, self._steps(group, "hold") - 1 - since)
+
+    def _set_counter(self, group: Any, values: np.ndarray) -> None:
+        """The latest spike that would leave `values` steps to wait."""
+        since = self._steps(group, "hold") - 1 - values
+        neurons.set_variable(group, "lastspike", (self.done - 1 - since) * self.plan.dt)
+
+    # --- spikes under way --------------------------------------------------------------------------------------------
+
+    def history(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes of the last ``plan.max_delay`` steps."""
+        return _sorted(self.recent)
+
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Go on after step `done`; see ``snnsim.engine``. The queues are emptied and filled again."""
+        counters = {k: self.get(k, REFRACTORY) for k, p in enumerate(self.plan.populations)
+                    if REFRACTORY in p.program.states}
+        self.done, self.recent = done, {int(s): unit[step == s] for s in np.unique(step)}
+        self._set_time()
+        for k, values in counters.items():
+            self.set(k, REFRACTORY, values)
+        for link in self.links:
+            self._fill(link.pre)
+        for emission, population in zip(self.emissions, self.plan.populations, strict=True):
+            emission.publish(self._spikes(population, done))
+
+    def _fill(self, pathway: Any) -> None:
+        """Put past spikes into a queue as if its steps had been run; the newest are still in the spike space."""
+        population = next(p for p, g in zip(self.plan.populations, self.groups, strict=True) if g is pathway.source)
+        for _ in range(self.plan.max_delay + 1):
+            pathway.queue.advance()
+        if pathway.when == synapses.DUE:
+            for then in range(self.done - self.plan.max_delay, self.done):
+                if (units := self._spikes(population, then)).size:
+                    pathway.queue.push(units.astype(np.int32))
+                pathway.queue.advance()
+
+    def _spikes(self, population: Population, step: int) -> np.ndarray:
+        units = self.recent.get(step, np.zeros(0, np.int64)) - population.first
+        return np.sort(units[(units >= 0) & (units < population.n)])
+
+    def snapshot(self) -> Any:
+        """All that changes."""
+        states = [(k, s, self.get(k, s)) for k, p in enumerate(self.plan.populations) for s in p.program.states]
+        return self.done, states, self.history()
+
+    def restore(self, saved: Any) -> None:
+        """Back to a snapshot."""
+        done, states, history = saved
+        self.load(done, *history)
+        for k, state, values in states:
+            self.set(k, state, values)
+
+    # --- plasticity: refused -----------------------------------------------------------------------------------------
+
+    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
+        """No projection is plastic."""
+        raise NotImplementedError
+
+    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """No projection is plastic."""
+        raise NotImplementedError
+
+    def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
+        """No projection is plastic."""
+        raise NotImplementedError
+
+    # --- about it ----------------------------------------------------------------------------------------------------
+
+    @property
+    def synapses(self) -> int:
+        """How many there are."""
+        return sum(len(link) for link in self.links)
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of the arrays of synapses and of neurons; Brian2's queues are not counted."""
+        return {"synapses": sum(map(_bytes, self.links)), "other": sum(map(_bytes, self.groups))}
+
+    def facts(self) -> dict[str, Any]:
+        """Brian2 writes NumPy code; the time is that of building and writing."""
+        return {"threads": 1, "compile_s": self._took}
+
+
+def _bytes(owner: Any) -> int:
+    arrays = (variable.get_value() for variable in owner.variables.values() if hasattr(variable, "device"))
+    return sum(np.asarray(array).nbytes for array in arrays)
+
+
+def _sorted(spikes: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes by step as two arrays sorted by (step, unit)."""
+    step = np.concatenate([np.zeros(0, np.int64), *(np.full(units.size, s) for s, units in spikes.items())])
+    unit = np.concatenate([np.zeros(0, np.int64), *spikes.values()])
+    order = np.lexsort((unit, step))
+    return step[order], unit[order]

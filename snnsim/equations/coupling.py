@@ -1,0 +1,114 @@
+"""The model of a continuous coupling (``kind: coupling``): what one unit adds to an input of another in every step."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from snnsim.equations.document import Document, expression_text, mapping
+from snnsim.equations.emit import Emitter
+from snnsim.equations.expr import drive
+from snnsim.equations.host import Table, complete
+from snnsim.equations.typed import Typed
+from snnsim.errors import InputError, Problems
+from snnsim.ir.ops import Builder, Op, Program
+from snnsim.units import DIMENSIONLESS, VOLTAGE, Dimension
+
+KEYS = ("kind", "about", "source", "parameters", "variable", "adds")
+PRE, POST, WEIGHT, ADDS = "pre", "post", "w", "adds"
+_EXAMPLE = "{kind: coupling, variable: v, adds: w*(pre - post)}"
+
+
+class CouplingModel:
+    """What a synapse adds, from its weight `w` and a variable of both sides, `pre` and `post`.
+
+    variable: the one that is meant unless a projection names another, or None. program: DRIVEs w, pre and post, OUTPUT
+    ``adds``. factor: the dimension of what is added for a weight without unit. Made by `coupling_from_document`.
+    """
+
+    def __init__(self, name: str, document: Mapping[str, Any], dimension: Dimension) -> None:
+        problems = Problems()
+        with problems.at():
+            document = mapping(document, _EXAMPLE)
+        problems.check()
+        reader = _Reader(document, dimension)
+        adds = reader.read()
+        self.name, self.document = name, copy.deepcopy(dict(document))
+        self.about, self.source = (" ".join(str(document.get(key, "")).split()) for key in ("about", "source"))
+        self.parameters, self.variable = reader.parameters, document.get("variable")
+        self.factor = adds.dimension
+        emit = Emitter(Builder({}))
+        emit.builder(Op.OUTPUT, emit(adds.real()), data=ADDS)
+        self.program: Program = emit.builder.build()
+        self._hoisted = Table(emit.hoisted)
+
+    def __repr__(self) -> str:
+        return f"CouplingModel({self.name!r})"
+
+    def weight(self, added: Dimension) -> Dimension:
+        """The dimension of weights, where what is added has this one."""
+        return added / self.factor
+
+    def bind(self, values: Mapping[str, float], dt: float) -> dict[str, float]:
+        """Every number that the program reads by name; ``InputError`` naming the parameter where one is not finite."""
+        found = self._hoisted.evaluate(complete(self.parameters, values, dt))
+        return {name: float(value) for name, value in found.items()}
+
+
+class _Reader(Document):
+    """Reads a document for variables of one dimension."""
+
+    def __init__(self, document: Mapping[str, Any], dimension: Dimension) -> None:
+        super().__init__(document)
+        self.dimension = dimension
+
+    def read(self) -> Typed:
+        self.check_keys("coupling model", KEYS)
+        self._claim(WEIGHT, "the weight", DIMENSIONLESS)
+        for name, side in ((PRE, "source"), (POST, "target")):
+            self._claim(name, f"the variable of the {side}", self.dimension)
+        self.each("parameters", "{gain: 1}", self.parameter)
+        with self.problems.at("variable"):
+            if not isinstance(self.document.get("variable"), (str, type(None))):
+                raise InputError(f"expected the name of a variable, found {self.document['variable']!r}")
+        adds = None
+        with self.problems.at("adds"):
+            adds = self._adds()
+        self.problems.check()
+        assert adds is not None
+        return adds
+
+    def _claim(self, name: str, kind: str, dimension: Dimension) -> None:
+        self.scope.claim(name, kind, Typed(drive(name), dimension))
+
+    def _adds(self) -> Typed:
+        if "adds" not in self.document:
+            raise InputError("missing: what a synapse adds in each step, such as w*(pre - post)")
+        found = self.scope.parse(expression_text(self.document["adds"]))
+        found.real()
+        return found
+
+
+def is_coupling_document(document: Any) -> bool:
+    """Whether a model document describes a continuous coupling."""
+    return isinstance(document, Mapping) and document.get("kind") == "coupling"
+
+
+def coupling_from_document(name: str, document: Any, dimension: Dimension) -> CouplingModel:
+    """The coupling that `document` describes (docs/models.md has the form), of variables of this dimension.
+
+    Raises ``InputError`` with every fault, each with its path in the document (``adds``).
+    """
+    return CouplingModel(name, document, dimension)
+
+
+def check_coupling_document(name: str, document: Any) -> None:
+    """``InputError`` where `document` is right neither for potentials nor for numbers: the faults for the former."""
+    try:
+        coupling_from_document(name, document, VOLTAGE)
+    except InputError as error:
+        try:
+            coupling_from_document(name, document, DIMENSIONLESS)
+        except InputError:
+            raise error from None
