@@ -1,7 +1,7 @@
 """The cortical microcircuit of Potjans and Diesmann: eight populations below 1 mm^2 of early sensory cortex.
 
 Potjans TC, Diesmann M (2014) Cereb. Cortex 24:785-806, doi:10.1093/cercor/bhs358; the numbers are those of its PyNEST
-implementation (github.com/INM-6/microcircuit-PD14-model). Smaller networks keep the mean and the variance of the input as
+implementation (github.com/INM-6/microcircuit-PD14-model). Smaller networks keep mean and variance of the input as
 van Albada SJ, Helias M, Diesmann M (2015) PLoS Comput. Biol. 11:e1004490 show: weights grow by 1/sqrt(k), a constant
 current replaces the mean that is lost. What was published of its activity is in ``microcircuit_activity``.
 
@@ -44,8 +44,8 @@ PROBABILITIES = (
 )
 EXTERNAL_INDEGREES = (1600, 1500, 2100, 1900, 2000, 1900, 2900, 2100)
 EXTERNAL_RATE = 8.0   # Hz for each external synapse
-# Hz at full scale, which the compensation assumes: of the first NEST and PyNN implementations, and of PyNEST today. With
-# the first, smaller networks keep their rates best, and fire as Romaro et al. published; docs/microcircuit.md compares.
+# Hz at full scale, which the compensation assumes: of the first NEST and PyNN implementations, and of PyNEST today.
+# With the first, smaller networks keep their rates best, and fire as Romaro et al. published: docs/microcircuit.md.
 RATES = {
     "sli": (0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523),
     "pynest": (0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829),
@@ -63,7 +63,7 @@ ORIGINAL = ((-58.0, 10.0),) * 8
 
 MODELS: Data = {
     "lif_psc_exp_one": {
-        "about": "Leaky integrate-and-fire with one exponentially decaying synaptic current for excitation and inhibition.",
+        "about": "Leaky integrate-and-fire with one exponentially decaying current for excitation and inhibition.",
         "source": "lif_psc_exp with tau_syn_exc = tau_syn_inh, whose two currents are one",
         "parameters": {
             "tau_m": {"default": f"{TAU_M} ms", "must_be": "positive", "about": "membrane time constant"},
@@ -108,9 +108,10 @@ class Options(Spec):
     scale: Share = Field(default=1.0, description="Share of the neurons, and of the synapses of each.")
     n_scaling: Share | None = Field(default=None, description="Share of the neurons; `scale` unless given.")
     k_scaling: Share | None = Field(default=None, description="Share of the in-degrees; `scale` unless given.")
-    drive: Literal["poisson", "dc"] = Field(default="poisson", description="External input: Poisson trains or their mean.")
+    drive: Literal["poisson", "dc"] = Field(
+        default="poisson", description="External input: Poisson trains, or constant currents of their mean.")
     initial: Literal["optimized", "original"] = Field(
-        default="optimized", description="Initial potentials: near the stationary state of each population, or as in 2014.")
+        default="optimized", description="Initial potentials: near the stationary state, or as in 2014.")
     rates: Literal["sli", "pynest"] = Field(
         default="sli", description="Below full scale: whose rates the current that replaces lost input assumes.")
     thalamus: bool = Field(default=False, description="902 thalamic neurons, a pulse of 120 Hz from 700 to 710 ms.")

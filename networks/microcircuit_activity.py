@@ -1,9 +1,9 @@
 """What was published of the activity of the cortical microcircuit, and how far another simulation of it may be off.
 
-Full scale: Potjans TC, Diesmann M (2014) Cereb. Cortex 24:785-806, doi:10.1093/cercor/bhs358, with the rates of its PyNEST
-implementation (github.com/INM-6/microcircuit-PD14-model). All scales: Romaro C, Najman FA, Lytton WW, Roque AC,
-Dura-Bernal S (2021) Neural Comput. 33:1993-2032, doi:10.1162/neco_a_01400, tables A.1 (rates in Hz, Poisson drive), A.3 and
-A.4 (CV of intervals), A.5 and A.6 (synchrony), from 60 s of about 1000 neurons of each population.
+Full scale: Potjans TC, Diesmann M (2014) Cereb. Cortex 24:785-806, doi:10.1093/cercor/bhs358, with the rates of its
+PyNEST implementation (github.com/INM-6/microcircuit-PD14-model). All scales: Romaro C, Najman FA, Lytton WW, Roque AC,
+Dura-Bernal S (2021) Neural Comput. 33:1993-2032, doi:10.1162/neco_a_01400, tables A.1 (rates in Hz, Poisson drive),
+A.3 and A.4 (CV of intervals), A.5 and A.6 (synchrony), from 60 s of about 1000 neurons of each population.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from snnsim.networks.microcircuit import POPULATIONS, RATES
 Row = tuple[float, ...]
 Rows = Mapping[int, Row]   # per cent of full scale -> one number for each population
 
-NETPYNE = (0.9, 2.8, 4.39, 5.7, 6.8, 8.22, 1.14, 7.6)
-# Of the four simulations of full scale in print (these three and the trial of 2014) two differ by up to 20 % (layer 5E),
-# and none by more than 11 % from PyNEST's.
 RATE: Rows = {
     100: RATES["pynest"],
     80: (0.82, 2.81, 4.45, 5.74, 7.1, 8.24, 1.17, 7.64),
@@ -68,10 +65,10 @@ RATE_SPREAD, CV_SPREAD, SYNCHRONY_FACTOR = 0.15, 0.05, 2.0   # share, difference
 SOURCE = ("Potjans and Diesmann 2014, Cereb. Cortex 24:785, and its PyNEST implementation; Romaro et al. 2021, "
           "Neural Comput. 33:1993, tables A.1 and A.3 to A.6")
 TOLERANCE = (
-    "A band spans the published rows of this scale and of the next smaller and larger one, and at least 15 % to both sides "
-    "for rates (at full scale the published simulations differ by up to 11 % from PyNEST's, so two others by the square "
-    "root of 2 as much), 0.05 for the CV, and a factor of 2 for the synchrony (it depends on which 1000 neurons are "
-    "counted and is printed with two digits)."
+    "A band spans the published rows of this scale and of the next smaller and larger one, and at least 15 % to both "
+    "sides for rates (at full scale the published simulations differ by up to 11 % from PyNEST's, so two others by the "
+    "square root of 2 as much), 0.05 for the CV, and a factor of 2 for the synchrony (it depends on which 1000 neurons "
+    "are counted and is printed with two digits)."
 )
 
 
@@ -79,7 +76,7 @@ def reference(scale: float, drive: str) -> Reference:
     """The published row that is nearest to `scale`, with its bands; of a constant drive no rates were at hand."""
     rates = {} if drive == "dc" else _bands(RATE, scale, lambda x: (x * (1 - RATE_SPREAD), x * (1 + RATE_SPREAD)))
     return Reference(
-        source=SOURCE, tolerance=TOLERANCE, start=500.0, duration=60_000.0, units=1000, window=3.0,
+        source=SOURCE, tolerance=TOLERANCE, start=500.0, units=1000, window=3.0,
         bands={
             "rate_hz": rates,
             "cv_isi": _bands(CV[drive], scale, lambda x: (x - CV_SPREAD, x + CV_SPREAD)),

@@ -42,15 +42,14 @@ class Band(NamedTuple):
 class Reference:
     """Published statistics of a network's activity.
 
-    source: who published them, where; tolerance: how the bands come about; start: ms that are left out; duration: ms that
-    were simulated; units: so many of each population were counted for the synchrony; window: ms, of its histogram.
+    source: who published them, where; tolerance: how the bands come about; start: ms that are left out; units: so many
+    of each population were counted for the synchrony; window: ms, of its histogram.
     bands: statistic (``rate_hz``, ``cv_isi``, ``synchrony``) -> population -> ``Band``.
     """
 
     source: str
     tolerance: str
     start: float
-    duration: float
     units: int
     window: float
     bands: Mapping[str, Mapping[str, Band]]
@@ -89,7 +88,10 @@ def expand(raw: Any, problems: Problems) -> dict[str, Any]:
 
 
 def build(builder: str, **settings: Any) -> Network:
-    """A network from Python: options of the builder and arguments of ``Network`` by name; ``InputError`` with every fault."""
+    """A network from Python: options of the builder and arguments of ``Network`` by name.
+
+    Raises ``InputError`` with every fault.
+    """
     top = {key: settings.pop(key) for key in ("seed", "dt", "duration", "precision", "name") if key in settings}
     problems = Problems()
     parts = expand({"builder": builder, **settings}, problems)
@@ -101,7 +103,7 @@ def build(builder: str, **settings: Any) -> Network:
 
 
 def reference(network_yaml: str) -> tuple[Reference | None, str | None]:
-    """What was published of a recorded network, and how it differs from the one that was published; None: not at all."""
+    """What was published of a recorded network, and how it differs from what its builder makes; None: not at all."""
     data = parse_yaml(network_yaml, "<network>").data if network_yaml else {}
     origin = data.get("origin") or {}
     builder, options = _remembered(origin)
@@ -109,7 +111,8 @@ def reference(network_yaml: str) -> tuple[Reference | None, str | None]:
         return None, None
     here = build(origin["builder"], **options.model_dump(exclude_none=True)).to_yaml()
     others = set(data) - set(PARTS) | {"seed", "dt", "precision"}
-    return builder.published(options), difference(network_yaml, here, others, ("in the recording", "as the builder makes it"))
+    changed = difference(network_yaml, here, others, ("in the recording", "as the builder makes it"))
+    return builder.published(options), changed
 
 
 def options_schema() -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _with_builder(document: Document) -> Document:
         problems.check()
     own = {key: value for key, value in document.data.items() if key != "origin"}
     mark = document.marks[("network",)]
-    return _merge(Document(parts, {path: mark for path in _paths(parts, ())}), Document(own, document.marks))
+    return _merge(Document(parts, dict.fromkeys(_paths(parts, ()), mark)), Document(own, document.marks))
 
 
 def _paths(data: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

@@ -33,12 +33,18 @@ def difference(
 def _differences(a: Any, b: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
     if isinstance(a, dict) and isinstance(b, dict):
         for key in dict.fromkeys([*a, *b]):
-            yield from _differences(a.get(key, _ABSENT), b.get(key, _ABSENT), (*path, key))
+            if not _describes((*path, key)):
+                yield from _differences(a.get(key, _ABSENT), b.get(key, _ABSENT), (*path, key))
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         for k, (x, y) in enumerate(zip(a, b, strict=True)):
             yield from _differences(x, y, (*path, k))
     elif a != b:
         yield path, a, b
+
+
+def _describes(path: tuple[Any, ...]) -> bool:
+    """Whether it is a sentence about a model or one of its parameters, which changes nothing."""
+    return path[0] == "models" and len(path) in (3, 5) and path[-1] in ("about", "source")
 
 
 def _shown(value: Any) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from snnsim.equations import Model
 from snnsim.equations.functions import FUNCTIONS
-from snnsim.models import builtin, builtin_names
-from snnsim.units import to_text, unit_name
+from snnsim.equations.synapse import SynapseModel
+from snnsim.models import builtin, builtin_names, builtin_synapse, synapse_names
+from snnsim.units import DIMENSIONLESS, unit_name
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 
@@ -27,6 +28,31 @@ def models() -> str:
     rows = [[f"[`{m.name}`](#{m.name})", m.about, _method(m.document), _ports(m)] for m in known]
     parts = [table(["model", "what it is", "method", "ports (unit of the weight)"], rows)]
     return "\n\n".join([*parts, *map(_section, known)])
+
+
+def synapses() -> str:
+    """The built-in synapse models, then each with its parameters and rules."""
+    known = [builtin_synapse(name, DIMENSIONLESS) for name in synapse_names()]
+    parts = [table(["model", "what it is"], [[f"[`{m.name}`](#{m.name})", m.about] for m in known])]
+    return "\n\n".join([*parts, *map(_synapse_section, known)])
+
+
+def _synapse_section(model: SynapseModel) -> str:
+    rules = {key: part for key, part in model.document.items() if key not in ("kind", "about", "source", "parameters")}
+    lines = "\n".join(_part(key, part) for key, part in rules.items())
+    return "\n\n".join([*_head(model), f"```text\n{lines}\n```", *_parameters(model)])
+
+
+def _part(key: str, part: Any) -> str:
+    """A part of a document as the file has it: text of several lines indented below its key."""
+    if isinstance(part, dict):
+        return "\n  ".join([f"{key}:", *(f"{name}: {_flow(value)}" for name, value in part.items())])
+    lines = str(part).splitlines()
+    return f"{key}: {part}" if len(lines) == 1 else "\n  ".join([f"{key}: |", *lines])
+
+
+def _flow(value: Any) -> str:
+    return str(value) if not isinstance(value, dict) else f"{{{', '.join(f'{k}: {v}' for k, v in value.items())}}}"
 
 
 def functions() -> str:
@@ -46,17 +72,24 @@ def _ports(model: Model) -> str:
 def _section(model: Model) -> str:
     states = [f"`{name}`" + (f" ({unit_name(s.dimension)})" if unit_name(s.dimension) else "")
               for name, s in model.states.items() if s.kind.name == "REAL"]
-    lines = [f"### {model.name}", f"{model.about}"]
-    lines += [f"Source: {model.source}."] if model.source else []
-    lines += [f"States: {', '.join(states)}."] if states else []
-    rows = [[f"`{name}`", to_text(p.default, p.dimension), p.about] for name, p in model.parameters.items()]
-    return "\n\n".join([*lines, *([table(["parameter", "default", "what it is"], rows)] if rows else [])])
+    listed = [f"States: {', '.join(states)}."] if states else []
+    return "\n\n".join([*_head(model), *listed, *_parameters(model)])
+
+
+def _head(model: Model | SynapseModel) -> list[str]:
+    return [f"### {model.name}", model.about, *([f"Source: {model.source}."] if model.source else [])]
+
+
+def _parameters(model: Model | SynapseModel) -> list[str]:
+    rows = [[f"`{name}`", model.default_text(name), p.about] for name, p in model.parameters.items()]
+    return [table(["parameter", "default", "what it is"], rows)] if rows else []
 
 
 def text(page: str) -> str:
     """The page with its generated parts made anew."""
     page = _between(page, "functions", functions())
-    return _between(page, "models", f"\n{models()}\n")
+    page = _between(page, "models", f"\n{models()}\n")
+    return _between(page, "synapses", f"\n{synapses()}\n")
 
 
 def _between(page: str, name: str, body: str) -> str:

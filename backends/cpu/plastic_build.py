@@ -10,7 +10,8 @@ import numpy as np
 from snnsim.backends.cpu import draw, plastic_kernels
 from snnsim.backends.cpu.build import Places, Slices
 from snnsim.backends.cpu.draw import fast_words
-from snnsim.backends.cpu.plastic_emit import Rule, RuleShape
+from snnsim.backends.cpu.plastic_emit import Rule
+from snnsim.backends.cpu.plastic_loops import AHEAD, RuleShape
 from snnsim.engine import NEVER
 from snnsim.plan import Plan, Plasticity, Projection
 
@@ -58,7 +59,7 @@ class PackedRows:
 
     rows: [sources + 1] ends; targets counted from `low`; delays: less the smallest, empty where all are the same.
     columns: [targets * groups + 1] ends, or [targets + 1] where delays are searched for; positions, sources: of the
-    synapses of each column, sorted by (target, delay).
+    synapses of each column, sorted by (target, delay); positions go on, because they are read ahead.
     """
 
     rows: np.ndarray
@@ -89,7 +90,9 @@ class RowPacker:
         delay = drawn["delay"][order] if "delay" in drawn else np.zeros(0, np.uint16)
         w = weight[order] if weight.size == order.size else np.full(order.size, weight[0] if weight.size else 0)
         columns, positions = self._columns(target, delay)
-        return PackedRows(ends, target, delay, w.astype(self.plan.dtype), columns, positions, source[positions])
+        sources, beyond = source[positions], np.zeros(AHEAD, positions.dtype)
+        padded = np.concatenate([positions, beyond])
+        return PackedRows(ends, target, delay, w.astype(self.plan.dtype), columns, padded, sources)
 
     def _columns(self, target: np.ndarray, delay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the columns, and the synapses in them."""

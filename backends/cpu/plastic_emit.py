@@ -1,40 +1,18 @@
 """Prints what a plastic projection does in one step: a function that calls a loop for each kind of event.
 
 A presynaptic event runs over the row of its source, a postsynaptic one over the column of its target, the other rules
-over all rows. What depends only on the source (in a row) or the target (in a column) is computed before the loop.
+over all rows.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu.emit import Printer
-from snnsim.ir import Instr, Op, Program
-from snnsim.ir.ops import Type
+from snnsim.backends.cpu.plastic_loops import Loop, RuleShape, deeper, sending
 from snnsim.plan import Plasticity, SpikeTrace
-
-_PARAMETERS, _ROW, _SYNAPSE = range(3)   # how often a value is computed: once, per row or column, per synapse
-_HEAD = "@njit(nogil=True, noalias=True, error_model='numpy')\n"
-_SPIKE = ["for k in range(a, b):", "    i = np.int64(ids[k]) - first", "    if i < 0 or i >= n:", "        continue"]
-
-
-@dataclass(frozen=True)
-class RuleShape:
-    """What the text of a rule depends on besides the rule.
-
-    many_delays: synapses differ in delay; wide: sums of arrivals are 64-bit; per_target: the modulator has a value for
-    each target; logged: what presynaptic events send is recorded.
-    """
-
-    dtype: Any
-    many_delays: bool
-    wide: bool
-    per_target: bool
-    logged: bool
 
 
 @dataclass(frozen=True)
@@ -53,137 +31,13 @@ class Rule:
 RULE_FIXED = ("step", "h", "threads", "ids", "start")
 
 
-class _Loop(Printer):
-    """Prints one program as a loop over synapses. places: kind of leaf -> (index, how often it is read)."""
-
-    def __init__(self, event: str, program: Program, rule: Plasticity, shape: RuleShape) -> None:
-        super().__init__(program, shape.dtype, set(), set())
-        self.event, self.shape = event, shape
-        self.kinds = {trace.name: trace.on for trace in rule.traces}
-        self.depth: dict[int, int] = {}
-        self.row: list[str] = []
-        self.sent = "0"
-        self.real = "np.float32" if shape.dtype == np.float32 else "np.float64"
-        self.print()
-
-    @property
-    def is_column(self) -> bool:
-        return self.event == "post"
-
-    def value(self, k: int, instr: Instr) -> None:
-        if instr.op is Op.CONST or self.is_scalar(instr):
-            self.depth[k] = _PARAMETERS
-            super().value(k, instr)
-            return
-        depths = [self.depth[a] for a in instr.args]
-        text = self.expression(k, instr)
-        self.depth[k] = max(depths) if depths else self._where(instr)[1]
-        (self.before, self.row, self.body)[self.depth[k]].append(f"v{k} = {text}")
-
-    def leaf(self, k: int, instr: Instr) -> str:
-        if instr.op is Op.STATE:
-            return self._state(instr.data)
-        if instr.data == "since_pre":
-            return f"{self.real}((step - {self.argument('last', '')}[i]) * {self.argument('dt', '')})"
-        return f"{self.argument(self._kind(instr), self._name(instr))}{self._where(instr)[0]}"
-
-    def effect(self, k: int, instr: Instr) -> None:
-        value = f"v{instr.args[0]}"
-        if instr.op is Op.STORE:
-            self.after.append(f"{self._state(instr.data)} = {value}")
-        else:
-            self.sent = value
-
-    def _state(self, name: str) -> str:
-        return f"{self.argument('state', name)}{'' if self.is_column else '_row'}[{'p' if self.is_column else 'j'}]"
-
-    def _kind(self, instr: Instr) -> str:
-        return instr.data if instr.data in ("modulator", "sum_w") else self.kinds[instr.data]
-
-    def _name(self, instr: Instr) -> str:
-        return "" if instr.data in ("modulator", "sum_w") else instr.data
-
-    def _where(self, instr: Instr) -> tuple[str, int]:
-        """The index of a leaf, and how often it is read."""
-        if instr.op is Op.STATE:
-            return "", _SYNAPSE
-        if instr.data == "since_pre":
-            return "", _ROW
-        kind = "trace" if instr.data in self.kinds and self._kind(instr) == "modulator" else self._kind(instr)
-        column = {"pre": ("[t]", _SYNAPSE), "post": ("[i]", _ROW), "modulator": ("[i]", _ROW)}
-        late = "[q]" if self.shape.many_delays else "[t]"
-        row = {"pre": ("[i]", _ROW), "post": (late, _SYNAPSE), "modulator": ("[t]", _SYNAPSE)}
-        places = {"trace": ("[0]", _ROW), "sum_w": ("[t]", _SYNAPSE), **(column if self.is_column else row)}
-        return ("", _PARAMETERS) if kind == "modulator" and not self.shape.per_target else places[kind]
-
-    # --- the text ----------------------------------------------------------------------------------------------------
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """Arguments of the loop before those of its leaves."""
-        if self.is_column:
-            return ("ids", "a", "b", "first", "n", "group", "groups", "columns", "positions", "sources", "delays")
-        late = ("delays", "slots") if self.shape.many_delays else ()
-        if self.event != "pre":
-            return ("step", "n", "rows", "targets", *late)
-        log = ("scratch", "watch_rows", "watch_synapse", "log_entry", "log_step", "log_value", "log_at", "sign")
-        return ("step", "ids", "a", "b", "first", "n", "rows", "targets", *late, *(("later",) if late else ()), "ring",
-                "limit", "quanta", "fault", "found", *(log if self.shape.logged else ()))
-
-    def text(self) -> tuple[str, str]:
-        """Name and text of the function."""
-        names = [*self.fixed, *(self.names[a] for a in self.arguments)]
-        lines = [*self.before, *(self._column() if self.is_column else self._rows())]
-        body = f"({', '.join(names)}):\n" + "".join(f"    {line}\n" for line in lines)
-        name = f"{self.event}_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
-        return name, f"{_HEAD}def {name}{body}"
-
-    def _column(self) -> list[str]:
-        inner = ["p, t = place[j], source[j]", *self.body, *self.after]
-        return [*_SPIKE, *_deeper(1, "low, high = column(columns, positions, delays, i, group, groups)",
-                                  "place, source = positions[low:high], sources[low:high]", *self.row,
-                                  "for j in range(place.size):", *_deeper(1, *inner))]
-
-    def _rows(self) -> list[str]:
-        spikes = _SPIKE if self.event == "pre" else ["for i in range(n):"]
-        slices = ["low, high = np.int64(rows[i]), np.int64(rows[i + 1])", "target = targets[low:high]"]
-        slices += [f"{self.names[a]}_row = {self.names[a]}[low:high]" for a in self.arguments if a[0] == "state"]
-        slices += ["delay = delays[low:high]"] if self.shape.many_delays else []
-        inner = ["t = target[j]", *(["q = slots[delay[j]] + t"] if self.shape.many_delays else []),
-                 *self.body, *self.after, *(self._send() if self.event == "pre" else [])]
-        end = ["log_row(watch_rows, watch_synapse, i, low, scratch, sign, step, log_entry, log_step, log_value, log_at)"]
-        return [*spikes, *_deeper(1, *slices, *self.row, "for j in range(target.size):", *_deeper(1, *inner),
-                                  *(end if self.event == "pre" and self.shape.logged else []))]
-
-    def _send(self) -> list[str]:
-        whole, at = f"np.int{64 if self.shape.wide else 32}", "later[delay[j]] + t" if self.shape.many_delays else "t"
-        return [f"ring[{at}] += {whole}(np.rint({self.sent} * quanta))", f"if not (abs({self.sent}) <= limit):",
-                f"    blame(fault, found, step, i, np.int64(t), {self.sent})",
-                *([f"scratch[j] = {self.sent}"] if self.shape.logged else [])]
-
-
-def _deeper(depth: int, *lines: str) -> list[str]:
-    return ["    " * depth + line for line in lines]
-
-
-def sending(program: Program | None) -> Program:
-    """The program of presynaptic events with what it sends: the weight as it leaves it, where it says nothing else."""
-    program = Program((), {"w": Type.REAL}) if program is None else program
-    if program.uses(Op.OUTPUT):
-        return program
-    stored = [i.args[0] for i in program.instrs if (i.op, i.data) == (Op.STORE, "w")]
-    weight = () if stored else (Instr(Op.STATE, data="w"),)
-    send = Instr(Op.OUTPUT, (stored[0] if stored else len(program.instrs),), "send")
-    return Program((*program.instrs, *weight, send), program.states)
-
-
 class RulePrinter:
     """Prints the function that does one step of one projection for one thread."""
 
     def __init__(self, rule: Plasticity, shape: RuleShape) -> None:
         self.rule, self.shape = rule, shape
         programs = {**rule.programs, "pre": sending(rule.programs.get("pre"))}
-        self.loops = {event: _Loop(event, program, rule, shape) for event, program in programs.items()}
+        self.loops = {event: Loop(event, program, rule, shape) for event, program in programs.items()}
         self.names: dict[str, None] = {}
         self.lines: list[str] = []
 
@@ -329,4 +183,4 @@ class RulePrinter:
         self.lines += [f"sum_weights({sums}, {self.use('targets')}, {self.use('state_w')}, {self.use('size')})",
                        f"as_weights({sums}, {self.use('quantum')}, {weights})"]
         self._all_rows("interval", "step")
-        self.lines = [*outer, f"if step % {self.use('interval')} == 0:", *_deeper(1, *self.lines)]
+        self.lines = [*outer, f"if step % {self.use('interval')} == 0:", *deeper(1, *self.lines)]

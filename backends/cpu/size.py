@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from snnsim.backends.cpu.build import Bundle, Places, Slices, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.pack import weight_type
 from snnsim.ir import Op
 from snnsim.plan import Plan, Population
-from snnsim.random import poisson_parts
 
 _DRAWING = 20 << 20     # per thread, while synapses are drawn: some arrays of a block
 _TRACES = 64 << 20      # rows of a chunk
@@ -21,8 +21,9 @@ def memory(plan: Plan, threads: int) -> int:
     bundles = make_bundles(plan, places)
     units = sum(p.n * _unit(plan, p) for p in plan.populations) + _sum(plan) * sum(places.totals)
     packed = sum(_bundle(plan, places, bundle, threads) for bundle in bundles)
-    building = max((16 * plan.neurons * bundle.groups for bundle in bundles), default=0) + _DRAWING
-    return units + packed + threads * building + _history(plan, slices) + _rows(plan)
+    sorting = max((_synapses(bundle) * (1 if bundle.groups <= 1 << 8 else 4) for bundle in bundles), default=0)
+    building = sorting + threads * (16 * plan.neurons + _DRAWING)
+    return units + packed + building + _history(plan, slices) + _rows(plan)
 
 
 def _unit(plan: Plan, population: Population) -> int:
@@ -31,25 +32,28 @@ def _unit(plan: Plan, population: Population) -> int:
     each = [*population.params.values(), *population.initial.values()]
     given = sum(8 + real for value in each if np.ndim(value))
     drives = sum((8 + real) * d.values.shape[0] + real for d in population.drives.values() if d.values.shape[1] > 1)
-    means = [float(np.max(population.params[mean])) for _, mean in program.uses(Op.POISSON)]
-    counts = sum(16 * poisson_parts(mean) + 16 for mean in means)
+    counts = 12 * len(program.uses(Op.POISSON))
     words = 16 * (len(program.uses(Op.UNIFORM)) + len(program.uses(Op.NORMAL)))
     return 3 * real * len(program.states) + given + drives + counts + words + 4 + real * len(program.uses(Op.DRIVE))
 
 
 def _bundle(plan: Plan, places: Places, bundle: Bundle, threads: int) -> int:
-    synapses = sum(p.bound.synapses for p in bundle.projections)
+    synapses = _synapses(bundle)
     rows = threads * plan.neurons * bundle.groups * (4 if synapses < 1 << 32 else 8)
     widest = max(places.windows[t][bundle.window] for t in range(threads)) if bundle.window >= 0 else None
     target = 2 if widest is not None and widest[1] - widest[0] <= 1 << 16 else 4
     if bundle.kind == "rows":
         return rows + synapses * target + threads * 8 * plan.neurons
-    stored = max(plan.populations[p.target].ports[name].stored for p in bundle.projections for name in p.ports) // 8
+    stored = np.dtype(weight_type(plan, bundle)).itemsize
     if bundle.kind != "ring":
         return rows + synapses * (target + stored)
     longest = max(bundle.delays) + 1
     delay = 2 if longest <= 1 << 16 else 4
     return rows + synapses * (target + stored + delay) + _sum(plan) * longest * sum(places.totals)
+
+
+def _synapses(bundle: Bundle) -> int:
+    return sum(p.bound.synapses for p in bundle.projections)
 
 
 def _sum(plan: Plan) -> int:

@@ -27,8 +27,8 @@ From = Annotated[
 def report(recording: Recording, out: Page = None, start: From = None, as_json: Json = False) -> None:
     """Rates, CV of intervals and synchrony, as a page.
 
-    The page has a raster, the rates, distributions over the units, and, for a network of a builder that knows published
-    statistics, a comparison with them. With --json the numbers are printed, and a page is written only where -o says so.
+    The page has a raster, the rates, distributions over the units, and, for a network of a builder that knows
+    published statistics, a comparison with them. With --json a page is written only where -o says so.
     """
     import snnsim
     from snnsim.report import make_report

@@ -43,7 +43,8 @@ def _bound(expr: Expr, op: Op) -> Expr | None:
     if expr.hoistable or expr is _W:
         return expr
     if expr.op is Op.SELECT:
-        return _of_both(*(_bound(e, op) for e in expr.args[1:]), op)
+        yes, no = (_bound(e, op) for e in expr.args[1:])
+        return _of_both(yes, no, op)
     if expr.op not in (Op.MIN, Op.MAX):
         return None
     known = [bound for bound in (_bound(e, op) for e in expr.args) if bound is not None]

@@ -55,14 +55,14 @@ class Document:
 
     def of_parameters(self, value: Any, dimension: Dimension | None = None) -> Typed:
         """An expression of parameters alone, with this dimension where one is given."""
-        found = Parser(Lookup(self._parameter, lambda: ["dt", *self.parameters])).parse(expression_text(value))
+        found = Parser(Lookup(self._known_parameter, lambda: ["dt", *self.parameters])).parse(expression_text(value))
         if dimension is not None and found.dimension != dimension:
             raise InputError(f"expected {describe(dimension)}, found {describe(found.dimension)}")
         if not found.real().hoistable:
             raise InputError(f"expected an expression of parameters, found {text(found.expr)}")
         return found
 
-    def _parameter(self, name: str) -> Typed | None:
+    def _known_parameter(self, name: str) -> Typed | None:
         return self.scope.find(name) if self.scope.kind(name) == _PARAMETER else None
 
 

@@ -46,13 +46,19 @@ class Statements:
         """Carry out the statements of `source`; every fault is noted with its line."""
         if not isinstance(source, str) or not (lines := logical_lines(source)):
             raise InputError(f"expected lines such as 'w = ...', found {source!r}")
+        before = len(self.problems.found)
         for number, line in lines:
             with self.problems.at():
                 try:
                     self._carry_out(number, assignment(line))
                 except InputError as error:
                     raise InputError(on_line(number, error)) from error
-        for number, name in [] if self._faulty else sorted([*self._lost, *((k, name) for name, k in self._unread.items())]):
+        if len(self.problems.found) == before:   # a faulty line may be the one that reads a name
+            self._check_all_read()
+
+    def _check_all_read(self) -> None:
+        lost = [*self._lost, *((number, name) for name, number in self._unread.items())]
+        for number, name in sorted(lost):
             near = did_you_mean(name, self._targets())
             self.problems.add("", f"line {number}: {name} is never read; {self._can_change()}{near}")
 
@@ -74,7 +80,7 @@ class Statements:
             if name in self._targets():
                 value = value._replace(expr=value.real())
         except InputError:
-            self._faulty.add(name)
+            self._faulty |= {name} - self.own.keys()
             raise
         self.values[name] = value._replace(syntax=ast.Name(name))
         if name not in self._targets():
@@ -96,7 +102,9 @@ class Statements:
             raise InputError(f"x[n] is not available in a synapse model: {_SEES}")
         value = self._parser.parse(text)
         if self._parser.draws:
-            raise InputError(f"{self._parser.draws[0]}(...) is not available in a synapse model")
+            kind, *_ = self._parser.draws
+            self._parser.draws.clear()
+            raise InputError(f"{kind}(...) is not available in a synapse model")
         for node in ast.walk(value.syntax) if value.syntax else ():
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Name):
                 self.exponents.add(node.right.id)
@@ -104,7 +112,7 @@ class Statements:
 
     def _increased(self, name: str, sign: str, value: Typed) -> Typed:
         if name not in self.values:
-            raise InputError(f"{name} has no value yet: expected {name} = ...")
+            raise InputError([] if name in self._faulty else f"{name} has no value yet: expected {name} = ...")
         now, (op, verb) = self.values[name], _VERBS[sign]
         return Typed(make(op, now.real(), value.real()), same(verb, now, value))
 

@@ -64,7 +64,7 @@ def _mapped(rules: Rules, values: Values) -> Values:
 
 
 def _arrived(rules: Rules, values: Values) -> Values:
-    seen = {state(name): value for name, value in values.items()}
+    seen = _now(rules, values)
     values = dict(values)
     for jump in rules.jumps:
         size = make(Op.MUL, arrival(jump.port), substitute(jump.factor, seen))
@@ -80,7 +80,12 @@ def _hold(rules: Rules, values: Values, held: Expr | None) -> Values:
 def _seen(rules: Rules, values: Values, start: Values | None = None) -> dict[Expr, Expr]:
     """What the names of states mean in spike, reset and outputs; `start`: the values that ``previous`` gives."""
     old = {before(name): start[name] if start else state(name) for name in rules.states}
-    return {state(name): value for name, value in values.items()} | old
+    return _now(rules, values) | old
+
+
+def _now(rules: Rules, values: Values) -> dict[Expr, Expr]:
+    """`values` under the names of states; the new value of a map is what it has now."""
+    return {state(name): value for name, value in values.items()} | {following(name): values[name] for name in rules.maps}
 
 
 def _spikes(

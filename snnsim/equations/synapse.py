@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Literal
 
 from snnsim.equations.emit import Emitter
 from snnsim.equations.expr import Expr, state
 from snnsim.equations.host import Table, Values, complete, parameters_of
+from snnsim.equations.quantities import quantity
 from snnsim.equations.rules import Parameter
 from snnsim.equations.statements import MODULATOR, SEND, WEIGHT
 from snnsim.equations.synapse_read import EVENTS, SynapseRules, Trace, read_synapse
@@ -194,13 +196,19 @@ def check_synapse_document(name: str, document: Any) -> None:
 
     Which one is meant only shows at a projection; parameters such as a largest weight in pA suggest it.
     """
-    fewest: InputError | None = None
-    for weight in (DIMENSIONLESS, *_USUAL):
+    faults: list[InputError] = []
+    for weight in dict.fromkeys([DIMENSIONLESS, *_suggested(document), *_USUAL]):
         try:
             synapse_from_document(name, document, weight)
             return
         except InputError as error:
-            if fewest is None or len(error.problems) < len(fewest.problems):
-                fewest = error
-    if fewest is not None:
-        raise fewest
+            faults.append(error)
+    raise min(faults, key=lambda error: len(error.problems))
+
+
+def _suggested(document: Any) -> Iterator[Dimension]:
+    """The dimensions of the parameters, where they can be read."""
+    parameters = document.get("parameters") if isinstance(document, Mapping) else None
+    for entry in parameters.values() if isinstance(parameters, Mapping) else ():
+        with suppress(InputError):
+            yield quantity(entry.get("default") if isinstance(entry, Mapping) else entry).dimension

@@ -19,8 +19,8 @@ WINDOW, POOLED = 3.0, 1000   # of the synchrony: ms, and units of a population t
 class Activity:
     """What the recorded units of a population did.
 
-    rates: Hz [units]; cv: of the intervals of each unit [units], NaN below two intervals; synchrony: variance over mean of
-    the spikes that the first `pooled` of the units fire in a window. spikes: their number.
+    spikes: their number; rates: Hz [units]; cv: of the intervals of each unit [units], NaN below two intervals;
+    synchrony: variance over mean of the spikes that the first `pooled` of the units fire in a window.
     """
 
     population: str

@@ -48,7 +48,8 @@ class Report:
             "file": None if self.result.path is None else str(self.result.path),
             "from_ms": self.start, "to_ms": self.result.duration, "window_ms": self.window,
             "populations": [
-                {"name": a.population, "units": a.units, "spikes": a.spikes, **_known(a.statistics()), "pooled": a.pooled}
+                _known({"name": a.population, "units": a.units, "pooled": a.pooled, "spikes": a.spikes,
+                        **a.statistics()})
                 for a in self.activities
             ],
             "source": None if self.reference is None else self.reference.source,

@@ -23,7 +23,8 @@ RASTER_MS, RASTER_SPIKES = 500.0, 60_000   # shown of a recording; of more spike
 def figures(report: Report) -> Iterator[tuple[str, str]]:
     """Each figure as its caption and SVG text."""
     span = raster_span(report)
-    yield (f"Spikes from {span[0]:g} to {span[1]:g} ms", _svg(lambda axis: _raster(axis, report.result, span), (9.0, 4.5)))
+    raster = _svg(lambda axis: _raster(axis, report.result, span), (9.0, 4.5))
+    yield f"Spikes from {span[0]:g} to {span[1]:g} ms", raster
     yield "Mean rates", _bars(report, "rate_hz", "rate (Hz)")
     yield "Rates of single units", _boxes(report, lambda activity: activity.rates, "rate (Hz)")
     yield ("CV of the intervals of single units", _boxes(report, lambda activity: activity.cv[~np.isnan(activity.cv)],
@@ -42,7 +43,8 @@ def _raster(axis: Axes, result: Result, span: tuple[float, float]) -> None:
     every = max(1, -(-sum(len(times) for times, _ in spikes.values()) // RASTER_SPIKES))
     for i, (name, (times, ids)) in enumerate(spikes.items()):
         shown = ids % every == 0
-        axis.scatter(times[shown], ids[shown] + rows[name][0], s=2.0, c=colour(i), marker=".", linewidths=0, rasterized=True)
+        place = times[shown], ids[shown] + rows[name][0]
+        axis.scatter(*place, s=2.0, c=colour(i), marker=".", linewidths=0, rasterized=True)
     axis.set_yticks([(lo + hi - 1) / 2 for lo, hi in rows.values()], list(rows))
     axis.set_ylim(-0.5, max(hi for _, hi in rows.values()) - 0.5)
     axis.set_xlim(*span)
@@ -51,8 +53,10 @@ def _raster(axis: Axes, result: Result, span: tuple[float, float]) -> None:
         axis.set_title(f"every {every}th unit", fontsize="small", loc="right")
 
 
-def _within(result: Result, population: str, span: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Spikes in a span of time, which are sorted."""
+def _within(
+    result: Result, population: str, span: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Times and ids of the spikes in a span of time."""
     times, ids = result.spikes(population)
     lo, hi = np.searchsorted(times, span, side="right")
     return times[lo:hi], ids[lo:hi]

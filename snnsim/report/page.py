@@ -12,10 +12,10 @@ from snnsim.report.contents import STATISTICS, Comparison, Report
 from snnsim.report.figures import figures
 
 EXPLAINED = (
-    "Rates are means over the recorded units. The CV (standard deviation over mean) of the intervals is 1 for a Poisson "
-    "process and 0 for a clock; the mean is over units with two intervals or more. The synchrony is the variance over the "
-    "mean of the number of spikes in windows of {window:g} ms, of {pooled} units of each population at most; it is 1 for "
-    "independent Poisson trains."
+    "Rates are means over the recorded units. The CV (standard deviation over mean) of the intervals is 1 for a "
+    "Poisson process and 0 for a clock; the mean is over units with two intervals or more. The synchrony is the "
+    "variance over the mean of the number of spikes in windows of {window:g} ms, of {pooled} units of each population "
+    "at most; it is 1 for independent Poisson trains."
 )
 SHORT = "From short recordings the CV comes out low, because long intervals do not fit; its bands reach lower for that."
 

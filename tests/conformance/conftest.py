@@ -36,7 +36,7 @@ Outcome = tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[tuple[str, str], 
 
 
 def outcome(net: sn.Network, backend: str, threads: int | None, duration: str) -> Outcome:
-    """Spikes of every population and the final value of every state."""
+    """Spikes of every population, the final value of every state, all of plastic projections, recorded weights."""
     net.record(spikes=list(net.populations))
     program = sn.compile(net, backend=backend, threads=threads)
     recorder = Recorder(program.recording_plan({}))
@@ -44,7 +44,20 @@ def outcome(net: sn.Network, backend: str, threads: int | None, duration: str) -
     result = recorder.close()
     spikes = {name: result.spikes(name) for name in net.populations}
     states = {(name, s): program[name][s] for name in net.populations for s in program[name]}
-    return spikes, states
+    return spikes, states | changes(program) | weights(result)
+
+
+def changes(program: sn.Program) -> dict[tuple[str, str], np.ndarray]:
+    """Everything that changes in plastic projections, as a checkpoint has it."""
+    plastic = [(k, p.label) for k, p in enumerate(program.plan.projections) if p.plastic is not None]
+    return {(label, name): values for k, label in plastic for name, values in program.engine.plasticity(k).items()}
+
+
+def weights(result: sn.Result) -> dict[tuple[str, str], np.ndarray]:
+    """All recorded weights, with their times and synapses."""
+    found = {name: result.weights(name) for name in result.weight_names}
+    return {(name, part): np.asarray(getattr(recorded, part)) for name, recorded in found.items()
+            for part in ("values", "times", "source", "target")}
 
 
 _known: dict[Any, Outcome] = {}

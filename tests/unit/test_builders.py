@@ -109,6 +109,14 @@ def test_a_changed_network_is_told_from_the_published_one() -> None:
         "populations.L4E.params.i_e is 3 pA in the recording and 222.301418159 pA as the builder makes it")
 
 
+def test_sentences_about_a_model_change_nothing() -> None:
+    """What a model and its parameters say of themselves may differ between versions."""
+    text = sn.loads(FILE).to_yaml()
+    other = text.replace("about: threshold", "about: another word").replace("about: Leaky", "about: A leaky")
+    assert text.count("about: threshold") == text.count("about: Leaky") == 1
+    assert builders.reference(other)[1] is None
+
+
 def test_builders_are_found_by_their_modules() -> None:
     """A module of ``snnsim.networks`` with options and a document is one; others are not."""
     assert builders.names() == ["microcircuit"]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import platform
 import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numba
@@ -116,3 +121,46 @@ def test_states_can_be_read_and_set() -> None:
     assert program["exc"]["v"] == pytest.approx(np.linspace(0, 10, 1000), abs=1e-6)
     with pytest.raises(sn.InputError, match="unknown state 'V'"):
         program["exc"]["V"]
+
+
+@contextmanager
+def spinning(number: int) -> Iterator[None]:
+    """Other processes that take all the time that they get."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="threads only yield there")
+def test_threads_that_wait_do_not_hand_over_slices_of_time() -> None:
+    """On a busy machine a meeting costs much less than the 3 ms and more that other processes get in turn."""
+    program = sn.compile(balanced(delay="0.1 ms"), "cpu", 2)
+    program.run("10 ms")
+    seconds = []
+    with spinning(4):
+        for _ in range(3):
+            began = time.perf_counter()
+            program.run("300 ms")
+            seconds.append(time.perf_counter() - began)
+    assert min(seconds) / 3000 < 1e-3
+
+
+def test_units_that_spike_are_collected() -> None:
+    """Wherever they are, and however many, in populations that no vector divides."""
+    net = sn.Network(seed=1)
+    train = {unit: [f"{1 + unit % 3} ms"] for unit in (0, 1, 31, 32, 33, 63, 95, 96, 98)}
+    net.population("cells", 99, "relay")
+    net.input("train", type="spike_times", times=train, to="cells", delay="0.1 ms")
+    net.population("same", 99, "lif_psc_delta")
+    net.input("same_train", type="spike_times", times=train, to="same", weight="30 mV", delay="0.1 ms")
+    net.record(spikes=["cells", "same"])
+    result = sn.run(net, "5 ms", backend="cpu")
+    expected = sorted(zip([1.2 + unit % 3 for unit in train], train, strict=True))
+    for name in ("cells", "same"):
+        times, units = result.spikes(name)
+        assert list(zip(times.round(3).tolist(), units.tolist(), strict=True)) == pytest.approx(expected)

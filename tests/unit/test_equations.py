@@ -217,6 +217,14 @@ def test_previous_is_the_value_before_the_step() -> None:
     assert [bool(step(model, states={"x": x}).emitted["spikes"]) for x in (0.0, 1.5, 2.5)] == [False, True, False]
 
 
+def test_rules_may_read_a_sub_expression_of_the_new_value_of_a_map() -> None:
+    """`x[n+1]` is what `x` is after the step, in spike, reset and outputs, too."""
+    document = {"dynamics": "x[n+1] = x + 1 : 1\nmiddle = x[n+1] - 0.5 : 1", "spike": "middle > 2",
+                "reset": {"x": "middle"}, "outputs": {"out": "middle"}}
+    done = step(model_from_document("middle", document), states={"x": 2.0})
+    assert (bool(done.emitted["spikes"]), done.stored["x"], done.outputs["out"]) == (True, 2.5, 2.5)
+
+
 def test_a_mute_neuron_evolves_without_spiking() -> None:
     """`mute: true` leaves the states alone."""
     document = {"dynamics": "x[n+1] = x + 1 : 1", "spike": "x > 0", "refractory": {"for": "0.3 ms", "mute": True}}

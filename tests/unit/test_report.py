@@ -81,7 +81,7 @@ def test_silent_populations_have_no_cv() -> None:
 def known(**bands: dict[str, Band]) -> Reference:
     """A reference with some bands."""
     empty = {"rate_hz": {}, "cv_isi": {}, "synchrony": {}}
-    return Reference("a paper", "a tolerance", 20.0, 1000.0, 1, 3.0, {**empty, **bands})
+    return Reference("a paper", "a tolerance", 20.0, 1, 3.0, {**empty, **bands})
 
 
 def test_published_numbers_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -359,7 +359,7 @@ def test_modulators() -> None:
 
 def test_documents_are_checked_for_the_weights_that_suit_them() -> None:
     """A rule in pA, one in mV/ms and one in the unit of the weight are all right before a projection is known."""
-    for unit in ("100 pA", "1 nS", "3 mV", "2 mV/ms", "1", "weight"):
+    for unit in ("100 pA", "1 nS", "3 mV", "2 mV/ms", "5 Hz", "1", "weight"):
         check_synapse_document("own", OWN | {"parameters": {"tau": "20 ms", "a": 0.01, "w_max": unit}})
 
 
