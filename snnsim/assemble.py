@@ -94,7 +94,8 @@ class _ValueReader:
 
     def _numbers(self, values: Mapping[str, Value]) -> dict[str, float]:
         """Parameters that are the same for all units; a compiler supplies the others when it has drawn them."""
-        known = {key: parameter.default for key, parameter in self.model.parameters.items() if key not in values}
+        known = {key: parameter.default for key, parameter in self.model.parameters.items()
+                 if key not in values and parameter.default is not None}
         constant = {key: value.constant for key, value in values.items() if value.constant is not None}
         return known | constant | {"dt": self.net.dt}
 

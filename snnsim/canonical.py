@@ -85,8 +85,10 @@ def _projection(pairs: list[Projection]) -> Data:
     own = {key: getattr(first, key).to_spec() for key in ("weight", "delay") if connect.get(key) is None}
     if first.coupling is not None:
         own.pop("delay", None)   # it has none
-    rules = {"synapse": first.synapse and _synapse(first.synapse), "coupling": first.coupling and _coupling(first.coupling)}
-    return _given(name=first.name, **ends, connect=connect, **own, port=first.port, **rules)
+    return _given(
+        name=first.name, **ends, connect=connect, **own, port=first.port,
+        synapse=first.synapse and _synapse(first.synapse), coupling=first.coupling and _coupling(first.coupling),
+    )
 
 
 def _coupling(coupling: Coupling) -> Data:

@@ -65,10 +65,12 @@ class _Reader:
                 name = self.net.library.variable(self.spec.model)
             self.problems.check()
         if name is None:
-            raise InputError(f"missing key 'variable': which variable of both sides {self.spec.model} couples, such as v")
+            raise InputError(f"missing key 'variable': the variable of both sides that {self.spec.model} couples, such "
+                             "as v")
         dimensions = []
         for population in (self.source, self.target):
-            states = {key: state.dimension for key, state in population.model.states.items() if state.kind.name == "REAL"}
+            known = population.model.states.items()
+            states = {key: state.dimension for key, state in known if state.kind.name == "REAL"}
             if name not in states:
                 raise InputError(Problem("variable", unknown(f"state of {population.model.name}", name, states)))
             dimensions.append(states[name])

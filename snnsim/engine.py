@@ -68,7 +68,8 @@ class Engine(Protocol):
         ``w`` and each state of the synapse: [synapses]. ``trace.<name>``: [source units] or [1]; those of targets as
         ``trace.<name>.before`` and ``.after`` the spikes of a step, [rows, target units], row k for step done - k.
         ``last``: [source units], step of the latest presynaptic event, ``NEVER`` where there was none. ``arrivals``:
-        [rows, target units], whole quanta, row k for step done + 1 + k.
+        [rows, target units], whole quanta, row k for step done + 1 + k. ``modulator``: [units], the output that
+        modulates, where one does.
         """
 
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:

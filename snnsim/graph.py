@@ -60,8 +60,8 @@ class Population:
 class Synapse:
     """The rule of a plastic projection.
 
-    params, init: only what was given. axonal: ms of the delay before the synapse. modulator: a population and one of its
-    variables, or None for its spikes, which come modulator_delay ms late.
+    params, init: only what was given. axonal: ms of the delay before the synapse. modulator: a population and one of
+    its variables, or None for its spikes, which come modulator_delay ms late.
     """
 
     model: SynapseModel
@@ -76,7 +76,7 @@ class Synapse:
 
 @dataclass(frozen=True, eq=False)
 class Coupling:
-    """A continuous coupling: what synapses add to the continuous input `drive` of their targets, from `variable` of both.
+    """A continuous coupling: what synapses add to the input `drive` of their targets, from `variable` of both sides.
 
     params: what was given; input: as given.
     """
@@ -199,7 +199,8 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Record weights of the synapses with these numbers (None: all): what is sent (every: None), or every so many steps.
+    """Record weights of the synapses with these numbers (None: all): what is sent (every: None), or in every so many
+    steps.
 
     Synapses are counted in the order of source, target, delay and drawing.
     """

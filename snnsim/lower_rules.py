@@ -58,13 +58,12 @@ class _Rule:
             params = self.model.bind(self.values, self.dt)
             states = {**self.model.initial(self.values, self.dt), **self.it.init}
             traces = self._traces()
-            interval = round(self.model.interval(self.values, self.dt) / self.dt) if "interval" in self.model.events else 0
+            interval = self.model.interval(self.values, self.dt) / self.dt
         problems.check()
-        programs = {event: self.model.program(event, self.values) for event in ("pre", "post", "step", "interval")
-                    if event in self.model.events}
+        programs = {event: self.model.program(event, self.values) for event in sorted(self.model.events)}
         return plan.Plasticity(
             self.model.name, programs, params, states, traces, self.it.tie, round(self.it.axonal / self.dt),
-            max(1, interval) if "interval" in self.model.events else 0, self.sign, self.limit,
+            max(1, round(interval)) if interval else 0, self.sign, self.limit,
             unit_name(self.p.weight.dimension), self._modulator(order),
         )
 
@@ -131,9 +130,9 @@ class _Rule:
         return to_text(value, self.p.weight.dimension)
 
 
-# --- continuous couplings ------------------------------------------------------------------------------------------------
+# --- continuous couplings --------------------------------------------------------------------------------------------
 
-# What a coupling multiplies its weight with, in mV or whatever its variable has, stays below this, or the run has diverged.
+# What a coupling multiplies its weight with, in mV or whatever its variable has, stays below this, or it has diverged.
 _RANGE = 1e6
 
 
@@ -149,8 +148,7 @@ def make_coupling(net: Network, p: graph.Projection) -> plan.Coupling | None:
         return None
     problems, params = Problems(), {}
     with problems.at("projections", p.entry, "coupling", "params"):
-        defaults = {name: parameter.default for name, parameter in it.model.parameters.items()}
-        params = it.model.bind({**defaults, **it.params}, net.dt)
+        params = it.model.bind(it.params, net.dt)
     problems.check()
     together = [q for q in net.projections
                 if q.coupling is not None and q.target is p.target and q.coupling.drive == it.drive]

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from snnsim.schema import VERSION, NetworkSpec, PopulationSpec, ProjectionSpec, 
 from snnsim.selection import make_record
 from snnsim.stimuli import make_input
 from snnsim.timing import read_dt, read_steps
-from snnsim.units import Dimension
 
 _DT = 0.1
 
@@ -119,8 +118,8 @@ class Network:
         unit (then 1). delay: one step unless given. Both may be a quantity, a distribution, an expression of the
         synapse (``snnsim.synaptic``), or one number per synapse. port: chosen by the sign of the weight unless given.
         synapse: the rule of plastic ones, the name of a model or ``{"model": "stdp_pair", "params": {...}, ...}``.
-        coupling: a continuous coupling in place of spikes, as ``"gap_junction"`` or ``{"model": "diffusive", "variable":
-        "x"}``.
+        coupling: a continuous coupling in place of spikes, as ``"gap_junction"`` or ``{"model": "diffusive",
+        "variable": "x"}``.
         """
         raw = {"from": _names(source), "to": _names(target), "connect": connect, "weight": weight, "delay": delay,
                "port": port, "name": name, "synapse": _synapse(synapse),

@@ -123,7 +123,7 @@ class SpikeTrace:
 
 @dataclass(frozen=True)
 class Modulator:
-    """What else a rule listens to: spikes of a population (`variable` None), `delay` steps late, or one of its states."""
+    """What else a rule listens to: spikes of a population, `delay` steps late, or, where there is one, its variable."""
 
     population: int
     variable: str | None
@@ -134,12 +134,12 @@ class Modulator:
 class Plasticity:
     """The rule of a plastic projection; docs/conventions.md has the order of events in a step.
 
-    programs: event (``pre``, ``post``, ``step``, ``interval``) -> program over synapses. Their STATE and STORE name `w` or a
-    state of the synapse, their DRIVE a trace, ``since_pre``, ``modulator`` or ``sum_w``; the OUTPUT ``send`` is what a
-    presynaptic spike transmits.
+    programs: event (``pre``, ``post``, ``step``, ``interval``) -> program over synapses. Their STATE and STORE name `w`
+    or a state of the synapse, their DRIVE a trace, ``since_pre``, ``modulator`` or ``sum_w``; the OUTPUT ``send`` is
+    what a presynaptic spike transmits.
     params: bound numbers; states: initial values besides `w`. axonal: steps of the delay before the synapse.
-    interval: steps between runs of ``interval``, 0 for none. sign: what is sent is sign * send; |send| <= limit. unit: of
-    the weight, as text.
+    interval: steps between runs of ``interval``, 0 for none. sign: what is sent is sign * send; |send| <= limit. unit:
+    of the weight, as text.
     """
 
     model: str
@@ -161,8 +161,8 @@ class Coupling:
     """What the synapses of a projection do in every step: they add to the input `drive` of their targets.
 
     program: DRIVEs w, pre and post (`variable` of both sides as the step before left it), OUTPUT ``adds``, which is
-    rounded to whole multiples of `quantum` and summed; |adds| <= limit. drive: a DRIVE of the target's program, which is
-    the sum times the quantum.
+    rounded to whole multiples of `quantum` and summed; |adds| <= limit. drive: a DRIVE of the target's program, which
+    is the sum times the quantum.
     """
 
     model: str
@@ -207,7 +207,7 @@ class Projection:
             yield Synapses(block.source, block.target, *self.weights(block, words), self.steps(block, words))
 
     def table(self, n_target: int) -> dict[str, np.ndarray]:
-        """All synapses as columns [synapses], named as in ``Synapses``: int64, a weight that is no whole number float64."""
+        """All synapses as columns [synapses], named as in ``Synapses``: int64, but real weights float64."""
         kinds = [np.int64] * 5 if self.spiking else [np.int64, np.int64, np.int64, np.float64, np.int64]
         blocks = [[np.broadcast_to(x, len(b.source)) for x in b] for b in self.blocks(0, n_target)]
         columns = zip(*blocks, strict=True) if blocks else [[np.zeros(0)]] * 5
@@ -266,8 +266,8 @@ class TraceRequest:
 class WeightRequest:
     """Record weights of the plastic projection number `projection`.
 
-    synapses: their numbers, ascending, counted in the order of (source, target, delay, drawing). on_pre: what is sent at
-    each presynaptic event; else all of them every `every` steps.
+    synapses: their numbers, ascending, counted in the order of (source, target, delay, drawing). on_pre: what is sent
+    at each presynaptic event; else all of them every `every` steps.
     """
 
     projection: int

@@ -26,8 +26,21 @@ def out_of_bounds(plan: Plan, projection: Projection, source: int, target: int, 
     assert rule is not None
     place = f"projection {projection.label}: the synapse from unit {source} to unit {target}"
     unit = f" {rule.unit}" if rule.unit else ""
-    return RunError(f"{place} left its bounds {_when(plan, step)}: expected a weight of at most {rule.limit:g}{unit} in size, found "
-                    f"{found:g}{unit}; let {rule.model} clip the weight, or give it wider `bounds`")
+    sizes = f"expected a weight of at most {rule.limit:g}{unit} in size, found {found:g}{unit}"
+    advice = f"let {rule.model} clip the weight, or give it wider `bounds`"
+    return RunError(f"{place} left its bounds {_when(plan, step)}: {sizes}; {advice}")
+
+
+def check_adds(
+    plan: Plan, projection: Projection, step: int, source: np.ndarray, target: np.ndarray, adds: np.ndarray
+) -> None:
+    """``NumericalError`` where any of the synapses [n] adds more than it may: names the first by source and target."""
+    assert projection.coupling is not None
+    adds = np.broadcast_to(adds, source.shape)
+    wrong = np.flatnonzero(~(np.abs(adds) <= projection.coupling.limit))
+    if wrong.size:
+        k = wrong[np.lexsort((target[wrong], source[wrong]))[0]]
+        raise diverged(plan, projection, int(source[k]), int(target[k]), step, float(adds[k]))
 
 
 def diverged(plan: Plan, projection: Projection, source: int, target: int, step: int, found: float) -> NumericalError:

@@ -41,7 +41,8 @@ _RULE = {
 }
 _SYNAPSE = {
     "description": "The rule of plastic synapses: a model's name, or {model: stdp_pair, params: ...}.",
-    "anyOf": [{"type": "string"}, {"type": "object", "required": ["model"], "properties": {"model": {"type": "string"}}}],
+    "anyOf": [{"type": "string"},
+              {"type": "object", "required": ["model"], "properties": {"model": {"type": "string"}}}],
 }
 _COUPLING = {
     "description": "A continuous coupling in place of spikes: gap_junction, or {model: diffusive, variable: x}.",
@@ -139,12 +140,12 @@ class SynapseSpec(Spec):
     model: str = Field(description="A built-in synapse model, or a name from `models`.")
     params: Values = Field(default={}, description="Parameters that differ from the model's defaults.")
     init: Values = Field(default={}, description="Initial values of the synapse's own states.")
-    pairing: Literal["all", "nearest"] = Field(default="all", description="Which spikes pair: all, or the nearest ones.")
+    pairing: Literal["all", "nearest"] = Field(default="all", description="Which spikes pair.")
     tie: Literal["none", "pre_first", "post_first"] = Field(
         default="none", description="What coincident spikes of both sides do: not pair, or one side comes first.")
     axonal: Quantity = Field(default=None, description="The part of the delay that lies before the synapse.")
     modulator: str | None = Field(default=None, description="A population, or a variable such as reward.v.")
-    modulator_delay: Quantity = Field(default=None, description="Delay of the modulator's spikes; one step unless given.")
+    modulator_delay: Quantity = Field(default=None, description="Delay of its spikes; one step unless given.")
 
 
 class CouplingSpec(Spec):

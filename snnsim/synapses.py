@@ -12,7 +12,7 @@ from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.graph import Population, Projection, Synapse
 from snnsim.schema import SynapseSpec
 from snnsim.timing import round_steps
-from snnsim.units import TIME, Dimension, parse, to_text
+from snnsim.units import TIME, Dimension, describe, parse, to_text
 
 if TYPE_CHECKING:
     from snnsim.equations.synapse import SynapseModel
@@ -131,8 +131,8 @@ class _Reader:
             raise InputError(unknown("variable", f"{population.name}.{variable}", known))
         wanted = self.model.modulator
         if isinstance(wanted, Dimension) and wanted != dimensions[variable]:
-            raise InputError(f"{self.model.name} expects a modulator in {wanted}, found {population.name}.{variable} in "
-                             f"{dimensions[variable]}")
+            raise InputError(f"{self.model.name} expects {describe(wanted)} as modulator, found "
+                             f"{describe(dimensions[variable])}: {population.name}.{variable}")
         return variable
 
 
@@ -183,6 +183,6 @@ def _check_modulator(projection: Projection, synapse: Synapse) -> None:
         return
     population, n = synapse.modulator[0], projection.target.n
     if population.n not in (1, n):
-        text = (f"expected a population of 1 unit, or of {n} as {projection.target.name} has, found {population.n} units "
-                f"of {population.name}")
+        text = (f"expected a population of 1 unit, or of {n} as {projection.target.name} has, found "
+                f"{population.n} units of {population.name}")
         raise InputError(Problem("modulator", text))

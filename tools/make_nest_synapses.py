@@ -1,7 +1,7 @@
 """Writes tests/truth/nest_synapse_answers.json: the weights that NEST sends, for given spikes of both sides.
 
-Needs NEST 3.10 (``pip install nest-simulator``): ``python tools/make_nest_synapses.py``. The tests read the file and need
-no NEST. Times are whole steps of 0.1 ms; pre and post spikes coincide at the synapse now and then.
+Needs NEST 3.10 (``pip install nest-simulator``): ``python tools/make_nest_synapses.py``. The tests read the file and
+need no NEST. Times are whole steps of 0.1 ms; pre and post spikes coincide at the synapse now and then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 OUT = Path(__file__).parents[1] / "tests" / "truth" / "nest_synapse_answers.json"
 DT, DELAY, STEPS = 0.1, 10, 10000
 WEIGHT = 30.0
-# The first presynaptic spike comes before all others: NEST's nearest-neighbour rule acts as if there had been one at 0 ms.
+# The first presynaptic spike comes before all others: NEST's nearest-neighbour rule acts as if one had been at 0 ms.
 FIRST = 15
 
 CASES: dict[str, dict[str, Any]] = {
@@ -79,7 +79,7 @@ def answer(case: dict[str, Any]) -> list[float]:
         transmitter = nest.Create("volume_transmitter")
         nest.Connect(generator(dopamine_steps), transmitter, syn_spec={"delay": DT})
         common["volume_transmitter"] = transmitter
-    own = {key: value for key, value in case["params"].items()}
+    own = case["params"]
     hom = case["nest"] in ("stdp_pl_synapse_hom", "stdp_dopamine_synapse")
     nest.CopyModel(case["nest"], "case", {**common, **own} if hom else common)
     given = {} if hom else own

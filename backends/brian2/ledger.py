@@ -80,7 +80,8 @@ def _no_steady_state(case: Case) -> Iterator[str]:
 
 
 def _equal_rates(case: Case) -> Iterator[str]:
-    system = _exact(case)
+    if not (system := _exact(case)):
+        return
     matrix, names = _matrix(case, system), list(system)
     for a, first in enumerate(names):
         for b, second in enumerate(names):

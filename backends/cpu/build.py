@@ -114,7 +114,7 @@ class Bundle:
 def make_bundles(plan: Plan, places: Places) -> list[Bundle]:
     """Group the projections of a network."""
     bundles: list[Bundle] = []
-    for projection in (p for p in plan.projections if p.plastic is None):
+    for projection in (p for p in plan.projections if p.spiking):
         kind, level = _kind(plan, projection), plan.populations[projection.target].level
         for low, high in [(0, 0), (1, projection.delays[1])] if projection.delays[0] == 0 else [projection.delays]:
             if high >= low:

@@ -96,7 +96,8 @@ def run(words, numbers, normal, unit, steps, out):
         if normal:
             quantile(p[:n], z, edge, where)
         else:
-            z[:n] = p[:n]
+            for i in range(n):
+                z[i] = p[i]
         for i in range(n):
             z[i] = min(max(z[i] * scale + shift, low), high)
         if steps:
@@ -155,6 +156,6 @@ def delays(projection: Projection, block: Block, words: WordSource) -> Any:
 
 
 def _whole(value: Normal | Uniform, words: np.ndarray, unit: float, steps: bool, dtype: type) -> np.ndarray:
-    out = np.empty(words.size, dtype)
+    out: np.ndarray = np.empty(words.size, dtype)
     _drawer()(words, tuple(map(float, _numbers(value))), isinstance(value, Normal), unit, steps, out)
     return out

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from snnsim.backends.cpu import plastic_driver
+from snnsim.backends.cpu import coupling_emit, plastic_driver
+from snnsim.backends.cpu.coupling_emit import CouplingShape
 from snnsim.backends.cpu.emit import Update
 from snnsim.backends.cpu.plastic_driver import PlasticShape
 
@@ -91,7 +92,7 @@ class _Source:
 
 
 def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
-                plastic: list[PlasticShape]) -> Driver:
+                plastic: list[PlasticShape], couplings: list[CouplingShape]) -> Driver:
     """The module text for this shape of network; equal shapes give equal text, so compiled code is found again."""
     out = _Source()
     levels = sorted({p.level for p in populations})
@@ -100,6 +101,7 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
     out.add(3, "if s == steps or atomic_load(sync, 16 + 8 * turn) != 0:", "    return s")
     _arrivals(out, bundles)
     plastic_driver.arrivals(out, plastic)
+    coupling_emit.add_inputs(out, couplings, argument_name)
     for level in levels:
         if level != levels[0]:
             _zero_delay(out, bundles, level)
@@ -107,13 +109,15 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
             if population.level == level:
                 _population(out, k, population)
                 plastic_driver.variables(out, k, plastic, argument_name)
+                coupling_emit.publish(out, k, couplings, argument_name)
         out.add(2, f"{out.use('levels')}[me, {level}] = at" if len(levels) > 1 else "pass")
     out.add(2, "start[me, h] = at")
     body = "\n".join(out.lines)
     functions = [text for p in populations for text in (*p.update.functions, p.update.source)]
     functions += [text for shape in plastic for text in shape.rule.functions]
+    functions += [text for shape in couplings for text in (*shape.loop.functions, shape.loop.source)]
     updates = "\n\n".join(dict.fromkeys(functions))
-    header = _HEADER + (plastic_driver.IMPORTS if plastic else "")
+    header = _HEADER + (plastic_driver.IMPORTS if plastic else "") + (coupling_emit.IMPORTS if couplings else "")
     head = f"@compiled()\ndef run({', '.join((*FIXED, *out.names))}):"
     return Driver(f"{header}\n{updates}\n\n{head}{_LOOP}{body}\n    return steps\n", tuple(out.names))
 
@@ -207,11 +211,11 @@ def stream_name(label: str) -> str:
 def _draws(out: _Source, k: int, shape: PopulationShape) -> Iterator[str]:
     """Words and counts are made for four steps at once."""
     for name in map(stream_name, shape.poisson):
-        counts, onset, *rest = (out.use(f"p{k}_{x}_{name}")
-                                for x in ("counts", "onset", "parts", "stream", "limits", "table"))
+        counts, onset, *rest = (out.use(f"p{k}_{part}_{name}")
+                                for part in ("counts", "onset", "parts", "stream", "limits", "table"))
         parts, stream, limits, table = rest
-        yield (f"{_FOURTH}: draw_counts({out.use(f'p{k}_low')}, {parts}, step >> 2, {stream}, k0, k1, {limits}, {table}, "
-               f"{counts})")
+        drawn = f"{out.use(f'p{k}_low')}, {parts}, step >> 2, {stream}, k0, k1, {limits}, {table}, {counts}"
+        yield f"{_FOURTH}: draw_counts({drawn})"
         yield f"if step <= {onset}: {counts}[step & 3][:] = 0"
     for label in shape.words:
         name = stream_name(label)

@@ -164,6 +164,31 @@ _LEAF_KIND = {Op.PARAM: "param", Op.WHOLE: "param", Op.STATE: "state", Op.ARRIVA
               Op.POISSON: "poisson", Op.UNIFORM: "words"}
 
 
+class NestedPrinter(Printer):
+    """Prints a loop in a loop: what depends only on the outer one is computed before the inner one, in `row`.
+
+    Values have the depth 0 (before both), 1 or 2; a leaf that is no parameter has what ``depth_of`` says.
+    """
+
+    def __init__(self, program: Program, dtype: Any) -> None:
+        super().__init__(program, dtype, set(), set())
+        self.depth: dict[int, int] = {}
+        self.row: list[str] = []
+
+    def depth_of(self, instr: Instr) -> int:
+        raise NotImplementedError
+
+    def value(self, k: int, instr: Instr) -> None:
+        if instr.op is Op.CONST or self.is_scalar(instr):
+            self.depth[k] = 0
+            super().value(k, instr)
+            return
+        depths = [self.depth[a] for a in instr.args]
+        text = self.expression(k, instr)
+        self.depth[k] = max(depths) if depths else self.depth_of(instr)
+        (self.before, self.row, self.body)[self.depth[k]].append(f"v{k} = {text}")
+
+
 @cache
 def emit_function(op: Op, dtype: Any) -> str:
     """A transcendental operation as a Numba function of one number."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from snnsim.backends.cpu import cache
 from snnsim.backends.cpu.build import Slices, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.driver import FIXED, BundleShape, Driver, PopulationShape, argument_name, make_driver
 from snnsim.backends.cpu.emit import Update, emit_update
@@ -41,15 +42,17 @@ class CpuEngine:
         began = time.perf_counter()
         self.updates = [self._update(p) for p in plan.populations]
         self.plastic = Plastic(plan, self.slices, self.places, self.wide, self.epoch)
+        self.couplings = Couplings(plan, self.slices)
         self.driver = self._driver()
         self.run = cache.load(self.driver.source)
         self.compile_s = time.perf_counter() - began
         self.pool = ThreadPoolExecutor(self.threads)
         list(self.pool.map(lambda p: p.bound.prepared(fast_words), plan.projections))
         make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide,
-                         self.plastic.add)
+                         self._add_more)
         self.parts = list(self.pool.map(make, range(self.threads)))
         self.plastic.attach(self.parts)
+        self.couplings.attach(self.parts)
         self._make_history()
         self._warm()
 
@@ -62,7 +65,13 @@ class CpuEngine:
 
     def _driver(self) -> Driver:
         shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
-        return make_driver(shapes, [BundleShape(b.kind, b.level) for b in self.bundles], self.plastic.shapes())
+        return make_driver(shapes, [BundleShape(b.kind, b.level) for b in self.bundles], self.plastic.shapes(),
+                           self.couplings.shapes())
+
+    def _add_more(self, part: Part, thread: int) -> None:
+        """Synapses that do more than transmit spikes."""
+        self.plastic.add(part, thread)
+        self.couplings.add(part, thread)
 
     def _shape(self, k: int, population: Population) -> PopulationShape:
         update = self.updates[k]
@@ -116,6 +125,7 @@ class CpuEngine:
             self.ids[t, : b - a] = self.ids[t, a:b].copy()
         self.base, self.start = self.done - keep, start
         self.plastic.open(self.done, steps)
+        self.couplings.open(self.done)
         for number, trace in enumerate(self.plan.traces):
             rows = rows_between(self.done, steps, trace.every)
             out = np.zeros((rows, trace.units.size), self.plan.dtype)
@@ -148,13 +158,19 @@ class CpuEngine:
                 self.restore(before)
                 self._open(steps)
             done = self._call(steps)
-        self.plastic.check()
+        self._check()
         first = self.done - self.base
         self.done += done
         step, unit = self._gather(first, done)
         traces = [self.parts[0][f"t{k}_out"][: rows_between(self.done - done, done, t.every)]
                   for k, t in enumerate(self.plan.traces)]
         return Chunk(done, step, unit, traces, self.plastic.records(self.done - done, done))
+
+    def _check(self) -> None:
+        """Raise what a synapse did wrong first: in a step, couplings act before plastic synapses."""
+        if self.couplings.fault <= self.plastic.fault:
+            self.couplings.check()
+        self.plastic.check()
 
     def _make_room(self, done: int) -> bool:
         """Longer lists where some were too short for the last call; True where one was."""
@@ -190,7 +206,8 @@ class CpuEngine:
         names = {argument_name(k, "state", s) for k, p in enumerate(self.plan.populations) for s in p.program.states}
         names |= {argument_name(k, *argument) for k, u in enumerate(self.updates) for argument in u.arguments
                   if argument[0] == "output"}
-        names |= {"acc", "marker", "sent", *self.plastic.changing()} | {f"b{k}_ring" for k, b in enumerate(self.bundles) if b.kind == "ring"}
+        names |= {f"b{k}_ring" for k, b in enumerate(self.bundles) if b.kind == "ring"}
+        names |= {"acc", "marker", "sent", *self.plastic.changing()}
         return sorted(names)
 
     def snapshot(self) -> Any:
@@ -276,19 +293,21 @@ class CpuEngine:
     def synapses(self) -> int:
         """How many there are."""
         rows = [f"b{k}_rows" for k in range(len(self.bundles))] + [f"x{k}_rows" for k in self.plastic.numbers]
+        rows += [f"c{k}_rows" for k in self.couplings.numbers]
         return sum(int(part[name][-1]) for part in self.parts for name in rows)
 
     def memory(self) -> dict[str, int]:
         """Bytes of synapses and of everything else."""
         packed = ("_rows", "_targets", "_weights", "_delays")
         synapses = sum(part[f"b{k}{x}"].nbytes for part in self.parts for k in range(len(self.bundles)) for x in packed)
-        synapses += self.plastic.memory()
+        synapses += self.plastic.memory() + self.couplings.memory()
         other = sum(a.nbytes for part in self.parts for a in part.values() if isinstance(a, np.ndarray)) - synapses
         return {"synapses": synapses, "other": other + self.ids.nbytes}
 
     def facts(self) -> dict[str, Any]:
         """Threads, compile seconds, and how each bundle of projections is stored."""
         kinds = [f"{b.kind}: {', '.join(p.label for p in b.projections)}" for b in self.bundles]
+        kinds += [f"coupled: {self.plan.projections[k].label}" for k in self.couplings.numbers]
         return {"threads": self.threads, "compile_s": self.compile_s, "bundles": kinds}
 
 

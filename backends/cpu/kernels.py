@@ -86,8 +86,8 @@ def count_table(words, limits, table, out):  # type: ignore[no-untyped-def]
 def draw_counts(first, parts, block, stream, k0, k1, limits, table, out):  # type: ignore[no-untyped-def]
     """Poisson counts of units first, first + 1, ... in the four steps of `block`, a piece at a time in the cache.
 
-    parts: how many draws are summed. limits: [k], or [rows, k] where unit i has row table[i]. out: [4, units], of a type
-    as narrow as holds them: so large populations stay in the cache, too.
+    parts: how many draws are summed. limits: [k], or [rows, k] where unit i has row table[i]. out: [4, units], of the
+    narrowest type that holds them: so large populations stay in the cache, too.
     """
     words, sums = np.empty((4, _PIECE), u32), np.empty((4, _PIECE), i32)
     for at in range(0, out.shape[1], _PIECE):
@@ -122,7 +122,7 @@ def set_drive(steps, values, out, step, afresh):  # type: ignore[no-untyped-def]
 
 @compiled()
 def collect(marks, marks8, first, ids, at):  # type: ignore[no-untyped-def]
-    """Append the numbers of marked units to ids[at:]. marks: uint8 [rows, 4, 8]; marks8: its bytes by eights, [rows, 4].
+    """Append numbers of marked units to ids[at:]. marks: uint8 [rows, 4, 8]; marks8: its bytes by eights, [rows, 4].
 
     With these shapes LLVM knows that no index is below zero, and looks at 32 units at a time.
     """
@@ -156,8 +156,8 @@ def collect_counts(n, counts, first, ids, at):  # type: ignore[no-untyped-def]
 def list_parts(rows, groups, group, ids, at, stop, parts, n):  # type: ignore[no-untyped-def]
     """Note which synapses the spikes ids[at:stop] reach after one delay, as long as there is room.
 
-    rows: [sources * groups + 1] where each group of each source begins. parts: [3, room] begin, end, source; n: how many
-    there are. Returns n and the next spike.
+    rows: [sources * groups + 1] where each group of each source begins. parts: [3, room] begin, end, source; n: how
+    many there are. Returns n and the next spike.
     """
     while at < stop and n < parts.shape[1]:
         row = i64(ids[at])

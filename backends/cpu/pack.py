@@ -49,7 +49,7 @@ class Packer:
     def pack(self) -> Packed:
         starts = self._starts()
         total = int(starts[-1])
-        columns = {name: np.empty(total, dtype) for name, dtype in self._columns().items()}
+        columns: dict[str, np.ndarray] = {name: np.empty(total, dtype) for name, dtype in self._columns().items()}
         at = starts[:-1].copy()
         for projection in self.bundle.projections:
             first = self.plan.populations[projection.source].first

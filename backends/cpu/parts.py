@@ -23,9 +23,9 @@ class PartMaker:
     """Makes the part of the network that a thread owns. wide: arrivals are 64-bit."""
 
     def __init__(self, plan: Plan, slices: Slices, places: Places, bundles: list[Bundle], updates: list[Update],
-                 wide: bool, add_plastic: Callable[[Part, int], None]) -> None:
+                 wide: bool, add_more: Callable[[Part, int], None]) -> None:
         self.plan, self.slices, self.places, self.bundles, self.updates = plan, slices, places, bundles, updates
-        self.sums, self.add_plastic = np.int64 if wide else np.int32, add_plastic
+        self.sums, self.add_more = np.int64 if wide else np.int32, add_more
 
     def __call__(self, thread: int) -> Part:
         k0, k1 = key_of(self.plan.seed)
@@ -36,7 +36,7 @@ class PartMaker:
             self._add_population(part, thread, k, population)
         for k, bundle in enumerate(self.bundles):
             self._add_bundle(part, thread, k, bundle)
-        self.add_plastic(part, thread)
+        self.add_more(part, thread)
         for k in range(len(self.plan.traces)):
             self._add_trace(part, thread, k)
         return part

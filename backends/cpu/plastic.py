@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,9 +98,9 @@ class Plastic:
         ranks, projection = self._ranks(number), self.plan.projections[number]
         out = {name: np.empty(sum(rank.size for rank in ranks), np.int64) for name in ("source", "target", "delay")}
         for thread, (rank, part) in enumerate(zip(ranks, self.parts, strict=True)):
-            rows, delays = part[f"x{number}_rows"], part[f"x{number}_delays"]
+            rows, delays = part[f"x{number}_rows"], part[f"x{number}_delays"][: rank.size]
             out["source"][rank] = np.repeat(np.arange(rows.size - 1), np.diff(rows.astype(np.int64)))
-            out["target"][rank] = part[f"x{number}_targets"].astype(np.int64) + self._low(number, thread)
+            out["target"][rank] = part[f"x{number}_targets"][: rank.size].astype(np.int64) + self._low(number, thread)
             out["delay"][rank] = projection.delays[0] + (delays.astype(np.int64) if delays.size else 0)
         return out | {"w": self._joined(number, "state_w")}
 
@@ -127,7 +128,14 @@ class Plastic:
             for side in ("before", "after"):
                 values[f"trace.{trace.name}.{side}"] = self._rows(number, f"{side}_{trace.name}",
                                                                   *self._behind(number, done))
+        if (output := self._output(number)) is not None:
+            values["modulator"] = np.concatenate([part[output] for part in self.parts])
         return values
+
+    def _output(self, number: int) -> str | None:
+        """The argument that holds the output which modulates, where one does: no state has it."""
+        variable = self._variable(number)
+        return None if variable is None or variable[1] == "state" else argument_name(*variable)
 
     def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """See ``Engine.set_plasticity``."""
@@ -145,6 +153,10 @@ class Plastic:
                 for side in ("before", "after"):
                     self._set_rows(number, f"{side}_{trace.name}", *self._behind(number, done),
                                    values[f"trace.{trace.name}.{side}"])
+        if (output := self._output(number)) is not None:
+            sizes = np.cumsum([part[output].size for part in self.parts])
+            for part, own in zip(self.parts, np.split(values["modulator"], sizes[:-1]), strict=True):
+                part[output][...] = own
 
     def _ahead(self, number: int, done: int) -> tuple[int, np.ndarray]:
         """Rows of a ring, and those of the steps in which something may arrive."""
@@ -196,15 +208,25 @@ class Plastic:
     def _note_variable(self, number: int, done: int) -> None:
         variable = self._variable(number)
         for part in self.parts if variable is not None else []:
-            ring, rows, n, own, offset = (part[f"x{number}_modulator_{x}"] for x in ("ring", "rows", "n", "own", "offset"))
+            names = ("ring", "rows", "n", "own", "offset")
+            ring, rows, n, own, offset = (part[f"x{number}_modulator_{name}"] for name in names)
             keep_variable(ring, done % rows * n + own, part[argument_name(*variable)], offset)  # type: ignore[misc]
 
     def check(self) -> None:
         """``RunError`` that names the first synapse that sent more than it may."""
-        found = [(*map(int, part[f"x{k}_fault"]), k, thread) for k in self.numbers
-                 for thread, part in enumerate(self.parts) if part[f"x{k}_fault"][0]]
-        if found:
+        if found := self._faults():
             raise self._error(*min(found))
+
+    @property
+    def fault(self) -> float:
+        """The step in which a synapse first sent more than it may; infinite where none did."""
+        return min((step for step, *_ in self._faults()), default=math.inf)
+
+    def _faults(self) -> list[tuple[int, int, int, int, int]]:
+        """Step, source, target, projection and thread."""
+        found = [(*part[f"x{k}_fault"].tolist(), k, thread) for k in self.numbers
+                 for thread, part in enumerate(self.parts)]
+        return [fault for fault in found if fault[0]]
 
     def _error(self, step: int, source: int, target: int, number: int, thread: int) -> RunError:
         sent = float(self.parts[thread][f"x{number}_found"][0])

@@ -59,7 +59,8 @@ class PackedRows:
 
     rows: [sources + 1] ends; targets counted from `low`; delays: less the smallest, empty where all are the same.
     columns: [targets * groups + 1] ends, or [targets + 1] where delays are searched for; positions, sources: of the
-    synapses of each column, sorted by (target, delay); positions go on, because they are read ahead.
+    synapses of each column, sorted by (target, delay); targets, delays and positions go on, because loops
+    look ahead.
     """
 
     rows: np.ndarray
@@ -88,11 +89,12 @@ class RowPacker:
                 order, ends = _sorted(drawn[name], order, count)
         source, target, weight = drawn["source"][order], drawn["target"][order], drawn["w"]
         delay = drawn["delay"][order] if "delay" in drawn else np.zeros(0, np.uint16)
-        w = weight[order] if weight.size == order.size else np.full(order.size, weight[0] if weight.size else 0)
+        constant = weight[0] if weight.size else 0
+        w = weight[order] if weight.size == order.size else np.full(order.size, constant, self.plan.dtype)
         columns, positions = self._columns(target, delay)
-        sources, beyond = source[positions], np.zeros(AHEAD, positions.dtype)
-        padded = np.concatenate([positions, beyond])
-        return PackedRows(ends, target, delay, w.astype(self.plan.dtype), columns, padded, sources)
+        sources = source[positions]
+        return PackedRows(ends, _padded(target), _padded(delay) if delay.size else delay, w, columns,
+                          _padded(positions), sources)
 
     def _columns(self, target: np.ndarray, delay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the columns, and the synapses in them."""
@@ -107,20 +109,26 @@ class RowPacker:
         return np.concatenate([[0], np.cumsum(counts)]).astype(ends.dtype), positions
 
     def _draw(self) -> dict[str, np.ndarray]:
-        """Source, target, weight and delay of all synapses, in the order of drawing; one weight where it is constant."""
+        """Source, target, weight and delay of all synapses as drawn; one weight of a block where it is constant."""
         blocks = [self._block(block) for block in self.projection.bound.blocks(self.low, self.high, fast_words)]
         names = ("source", "target", "w", *(("delay",) if self.delays.count > 1 else ()))
         return {name: np.concatenate([block[name] for block in blocks] or [np.zeros(0, np.uint16)]) for name in names}
 
     def _block(self, block: Any) -> dict[str, np.ndarray]:
         _, weight = self.projection.weights(block, fast_words)
-        found = {"source": block.source.astype(index_type(self.n_source)), "w": np.atleast_1d(weight),
+        found = {"source": block.source.astype(index_type(self.n_source)),
+                 "w": np.atleast_1d(weight).astype(self.plan.dtype),
                  "target": (block.target.astype(np.int64) - self.low).astype(index_type(self.high - self.low))}
         if self.delays.count > 1:
             delay = np.broadcast_to(draw.delays(self.projection, block, fast_words), block.source.shape)
             less = delay - rule_of(self.projection).axonal - self.delays.low
             found["delay"] = less.astype(index_type(self.delays.count))
         return found
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """With some more at the end, where loops look ahead."""
+    return np.concatenate([values, np.zeros(AHEAD, values.dtype)])
 
 
 def _sorted(keys: np.ndarray, order: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +146,8 @@ class PlasticMaker:
 
     def __init__(self, plan: Plan, slices: Slices, places: Places, sums: Any, rules: dict[int, Rule],
                  rings: dict[int, np.ndarray]) -> None:
-        self.plan, self.slices, self.places, self.sums, self.rules, self.rings = plan, slices, places, sums, rules, rings
+        self.plan, self.slices, self.places = plan, slices, places
+        self.sums, self.rules, self.rings = sums, rules, rings
 
     def add(self, part: dict[str, Any], thread: int, number: int) -> None:
         """Put everything into `part`."""
@@ -168,13 +177,15 @@ class PlasticMaker:
                 "groups": delays.groups, "interval": rule.interval, "slots": np.zeros(many, slots),
                 "later": np.zeros(many, slots), "ring": np.zeros(delays.depth * n, self.sums),
                 "last": np.full(source.n, NEVER, np.int64), "fault": np.zeros(3, np.int64),
-                "found": np.zeros(1, self.plan.dtype), "sums": np.zeros(n, np.int64), "sum_w": np.zeros(n, self.plan.dtype)}
+                "found": np.zeros(1, self.plan.dtype), "sums": np.zeros(n, np.int64),
+                "sum_w": np.zeros(n, self.plan.dtype)}
 
     def _scalars(self, number: int, projection: Projection, rule: Plasticity) -> dict[str, Any]:
         real, quantum = self.plan.dtype, projection.quanta[0]
         params = {f"scalars_{event}": np.array([rule.params[name] for name in names], real)
                   for event, names in self.rules[number].scalars.items()}
-        traces = {f"{kind}_{trace.name}": real(getattr(trace, kind)) for trace in rule.traces for kind in ("decay", "add")}
+        traces = {f"{kind}_{trace.name}": real(getattr(trace, kind))
+                  for trace in rule.traces for kind in ("decay", "add")}
         return {**params, **traces, "dt": self.plan.dt, "limit": real(rule.limit), "quanta": real(rule.sign / quantum),
                 "size": real(1 / quantum), "quantum": quantum, "sign": real(rule.sign)}
 

@@ -28,8 +28,8 @@ class PlasticShape:
 
 IMPORTS = """from snnsim.backends.cpu.intrinsics import prefetch
 from snnsim.backends.cpu.plastic_kernels import (
-    as_weights, begin_row, blame, blame_row, column, copy_weights, count_spikes, fetch_row, fill_slots, keep_variable,
-    log_row, mark_last, raise_one, raise_trace, scale_trace, sum_weights)
+    as_weights, begin_row, blame, blame_row, column, copy_weights, count_spikes, fetch_column, fetch_ends, fetch_row,
+    fill_slots, keep_variable, log_row, mark_last, raise_one, raise_trace, scale_trace, sum_weights)
 """
 
 

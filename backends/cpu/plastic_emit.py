@@ -17,7 +17,7 @@ from snnsim.plan import Plasticity, SpikeTrace
 
 @dataclass(frozen=True)
 class Rule:
-    """Text of a rule as functions; the last one is ``name``, which a step calls with ``names`` after the fixed arguments.
+    """Text of a rule as functions; the last one, ``name``, does a step, with ``names`` after the fixed arguments.
 
     scalars: event -> parameters in the order in which its loop reads them.
     """
@@ -78,7 +78,8 @@ class RulePrinter:
             self.lines.append(f"modulator = {self._real('0')}")
         elif self.rule.modulator.variable is None:
             self.lines.append("count = 0")
-            self._spikes("modulator_delay", "count += count_spikes(ids[t], a, b, {}, {})", "modulator_first", "modulator_n")
+            self._spikes("modulator_delay", "count += count_spikes(ids[t], a, b, {}, {})", "modulator_first",
+                         "modulator_n")
             self.lines.append(f"modulator = {self._real('count')}")
         elif self.shape.per_target:
             self.lines += [f"z = (step - 1) % modulator_rows * {self.use('modulator_n')} + {self.use('modulator_low')}",

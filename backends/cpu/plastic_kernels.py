@@ -48,7 +48,7 @@ def raise_one(values, more, nearest, count):  # type: ignore[no-untyped-def]
 @compiled()
 def count_spikes(ids, start, stop, first, n):  # type: ignore[no-untyped-def]
     """How many spikes the units [first, first + n) emitted."""
-    count = 0
+    count = i64(0)
     for k in range(start, stop):
         count += i64(0 <= i64(ids[k]) - first < n)
     return count
@@ -86,13 +86,34 @@ def _search(positions, delays, delay, low, high):  # type: ignore[no-untyped-def
 def column(columns, positions, delays, target, group, groups):  # type: ignore[no-untyped-def]
     """Where the synapses onto `target` with delay number `group` begin and end among the columns.
 
-    columns: [targets * groups + 1], or [targets + 1] where delays are so many that they are searched for: groups is then 0.
+    columns: [targets * groups + 1], or [targets + 1] and no groups where delays are so many that they are searched for.
     """
     if groups > 0:
         at = target * groups + group
         return i64(columns[at]), i64(columns[at + 1])
     low = _search(positions, delays, group, i64(columns[target]), i64(columns[target + 1]))
     return low, _search(positions, delays, group + 1, low, i64(columns[target + 1]))
+
+
+@compiled()
+def fetch_column(values, columns, positions, delays, target, n, group, groups):  # type: ignore[no-untyped-def]
+    """Have a piece of a column loaded while another one is worked on."""
+    if 0 <= target < n:
+        low, high = column(columns, positions, delays, target, group, groups)
+        for k in range(low, min(high, low + 8 * _LINES)):
+            prefetch(values, i64(positions[k]))
+
+
+@compiled()
+def fetch_ends(columns, positions, sources, delays, ids, k, stop, first, n, group, groups):  # type: ignore[no-untyped-def]
+    """Have loaded where pieces of later columns lie, before ``fetch_column`` needs to know."""
+    if k + 3 < stop and 0 <= i64(ids[k + 3]) - first < n:
+        prefetch(columns, (i64(ids[k + 3]) - first) * max(groups, 1) + group)
+    if k + 2 < stop and 0 <= i64(ids[k + 2]) - first < n:
+        low, high = column(columns, positions, delays, i64(ids[k + 2]) - first, group, groups)
+        for q in range(low, min(high + 15, low + 8 * _LINES), 16):
+            prefetch(positions, q)
+            prefetch(sources, q)
 
 
 @compiled()
@@ -122,7 +143,7 @@ def blame_row(fault, found, step, source, targets, sent, limit):  # type: ignore
 
 @compiled()
 def log_row(watch_rows, watch_synapse, row, first, sent, sign, step, entry, when, value, at):  # type: ignore[no-untyped-def]
-    """Note what the watched synapses of a row sent. at[0]: length of the log, beyond its room where that is too small."""
+    """Note what the watched synapses of a row sent. at[0]: length of the log, also where that is beyond its room."""
     for k in range(watch_rows[row], watch_rows[row + 1]):
         if at[0] < entry.size:
             entry[at[0]], when[at[0]], value[at[0]] = k, step, sign * sent[watch_synapse[k] - first]
@@ -148,7 +169,7 @@ def sum_weights(sums, targets, w, quanta):  # type: ignore[no-untyped-def]
     """Sum of the weights onto each target, in whole quanta; quanta: of a weight of 1."""
     for i in range(sums.size):
         sums[i] = 0
-    for k in range(targets.size):
+    for k in range(w.size):
         sums[targets[k]] += i64(np.rint(w[k] * quanta))
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu.emit import Printer
+from snnsim.backends.cpu.emit import NestedPrinter
+from snnsim.engine import LONG_AGO, NEVER
 from snnsim.ir import Instr, Op, Program
 from snnsim.ir.ops import Type
 from snnsim.plan import Plasticity
 
-AHEAD = 128      # synapses of a column that are fetched before they are needed
+NEAR = 32       # synapses of a row whose target is looked up before it is needed
+AHEAD = 128     # synapses of a column that are fetched before they are needed
 _PARAMETERS, _ROW, _SYNAPSE = range(3)   # how often a value is computed: once, per row or column, per synapse
 _HEAD = "@njit(nogil=True, noalias=True, error_model='numpy')\n"
 _SPIKE = ["for k in range(a, b):", "    i = np.int64(ids[k]) - first", "    if i < 0 or i >= n:", "        continue"]
@@ -38,15 +40,13 @@ class RuleShape:
     logged: bool
 
 
-class Loop(Printer):
+class Loop(NestedPrinter):
     """Prints one program as a loop over synapses."""
 
     def __init__(self, event: str, program: Program, rule: Plasticity, shape: RuleShape) -> None:
-        super().__init__(program, shape.dtype, set(), set())
+        super().__init__(program, shape.dtype)
         self.event, self.rule, self.shape = event, rule, shape
         self.kinds = {trace.name: trace.on for trace in rule.traces}
-        self.depth: dict[int, int] = {}
-        self.row: list[str] = []
         self.sent, self.kept = -1, -1    # the values that are sent, and stored as the weight
         self.real = "np.float32" if shape.dtype == np.float32 else "np.float64"
         self.print()
@@ -55,21 +55,15 @@ class Loop(Printer):
     def is_column(self) -> bool:
         return self.event == "post"
 
-    def value(self, k: int, instr: Instr) -> None:
-        if instr.op is Op.CONST or self.is_scalar(instr):
-            self.depth[k] = _PARAMETERS
-            super().value(k, instr)
-            return
-        depths = [self.depth[a] for a in instr.args]
-        text = self.expression(k, instr)
-        self.depth[k] = max(depths) if depths else self._where(instr)[1]
-        (self.before, self.row, self.body)[self.depth[k]].append(f"v{k} = {text}")
+    def depth_of(self, instr: Instr) -> int:
+        return self._where(instr)[1]
 
     def leaf(self, k: int, instr: Instr) -> str:
         if instr.op is Op.STATE:
             return self._state(instr.data)
         if instr.data == "since_pre":
-            return f"{self.real}((step - {self.argument('last', '')}[i]) * {self.argument('dt', '')})"
+            last = f"{self.argument('last', '')}[i]"
+            return f"{self.real}({LONG_AGO} if {last} == {NEVER} else (step - {last}) * {self.argument('dt', '')})"
         return f"{self.argument(self._kind(instr), self._name(instr))}{self._where(instr)[0]}"
 
     def effect(self, k: int, instr: Instr) -> None:
@@ -128,24 +122,34 @@ class Loop(Printer):
         return [self.names[a] for a in self.arguments if a[0] == "state"]
 
     def _column(self) -> list[str]:
-        ahead = AHEAD // 2 if self.shape.many_delays else AHEAD
-        fetch = [f"prefetch({state}, np.int64(place[j + {ahead}]))" for state in self._states()]
-        inner = ["p, t = place[j], source[j]", *fetch, *self.body, *self.after]
-        return [*_SPIKE, *deeper(1, "low, high = column(columns, positions, delays, i, group, groups)",
-                                 "place, source = positions[low:high], sources[low:high]", *self.row,
-                                 "for j in range(place.size):", *deeper(1, *inner))]
+        fetch = [f"prefetch({state}, np.int64(place[j + {AHEAD}]))" for state in self._states()]
+        inner = ["p, t = place[j], source[j]", *([] if self.shape.many_delays else fetch), *self.body, *self.after]
+        piece = ["low, high = column(columns, positions, delays, i, group, groups)",
+                 "place, source = positions[low:high], sources[low:high]"]
+        return [*_SPIKE, *deeper(1, *self._fetch_column(), *piece, *self.row, "for j in range(place.size):",
+                                 *deeper(1, *inner))]
+
+    def _fetch_column(self) -> list[str]:
+        """Where columns are short pieces, have the piece of the next spike loaded."""
+        if not self.shape.many_delays:
+            return []
+        where = "columns, positions, delays, np.int64(ids[k + 1]) - first, n, group, groups"
+        ends = "columns, positions, sources, delays, ids, k, b, first, n, group, groups"
+        states = (f"    fetch_column({state}, {where})" for state in self._states())
+        return [f"fetch_ends({ends})", "if k + 1 < b:", *states]
 
     def _rows(self) -> list[str]:
         slices = ["low, high = np.int64(rows[i]), np.int64(rows[i + 1])", "target = targets[low:high]"]
         slices += [f"{state}_row = {state}[low:high]" for state in self._states()]
         slices += ["delay = delays[low:high]"] if self.shape.many_delays else []
-        inner = ["t = target[j]", *(["q = slots[delay[j]] + t"] if self.shape.many_delays else []),
+        inner = ["t = target[j]", *(["d = delay[j]", "q = slots[d] + t"] if self.shape.many_delays else []),
                  *self.body, *self.after]
         if self.event != "pre":
             return ["for i in range(n):", *deeper(1, *slices, *self.row, "for j in range(target.size):",
                                                   *deeper(1, *inner))]
         return [*_SPIKE, *deeper(1, *self._fetch(), *slices, *self.row, "wrong = False",
-                                 "for j in range(target.size):", *deeper(1, *inner, *self._send()), *self._after_row())]
+                                 "for j in range(target.size):",
+                                 *deeper(1, *self._fetch_ahead(), *inner, *self._send()), *self._after_row())]
 
     def _fetch(self) -> list[str]:
         """Have the row of the next spike loaded."""
@@ -153,11 +157,19 @@ class Loop(Printer):
         return ["if k + 1 < b:", "    following = np.int64(ids[k + 1]) - first",
                 *(f"    fetch_row({array}, rows, following)" for array in arrays)]
 
+    def _fetch_ahead(self) -> list[str]:
+        """Have what later synapses of a row read and add to loaded: with many delays that is more than stays near."""
+        if not self.shape.many_delays:
+            return []
+        late = [self.names[a] for a in self.arguments if a[0] == "post"]
+        return [f"u, d = target[j + {NEAR}], delay[j + {NEAR}]", "prefetch(ring, np.int64(later[d] + u))",
+                *(f"prefetch({values}, np.int64(slots[d] + u))" for values in late)]
+
     # --- what is sent ------------------------------------------------------------------------------------------------
 
     def _send(self) -> list[str]:
         whole, sent = f"np.int{64 if self.shape.wide else 32}", f"v{self.sent}"
-        at = "later[delay[j]] + t" if self.shape.many_delays else "t"
+        at = "later[d] + t" if self.shape.many_delays else "t"
         lines = [f"ring[{at}] += {whole}(np.rint({sent} * quanta))"]
         if not self._is_clipped() and self.sent == self.kept:
             lines += [f"wrong |= not (abs({sent}) <= limit)"]
@@ -177,12 +189,15 @@ class Loop(Printer):
 
     def _is_clipped(self) -> bool:
         """Whether what is sent ends in clip(..., low, high) with bounds within the limit: then it cannot exceed it."""
-        last = self.program.instrs[self.sent]
-        inner = self.program.instrs[last.args[0]] if last.op is Op.MIN else last
-        bounds = [self.program.instrs[it.args[1]] for it in (last, inner)] if inner.op is Op.MAX and inner != last else []
-        known = [self.rule.params[b.data] if b.op is Op.PARAM else b.data for b in bounds if b.op in (Op.PARAM, Op.CONST)]
-        limit = self.shape.dtype(self.rule.limit)
-        return len(known) == 2 and all(abs(self.shape.dtype(bound)) <= limit for bound in known)
+        instrs, real = self.program.instrs, self.shape.dtype
+        last = instrs[self.sent]
+        if last.op is not Op.MIN or instrs[last.args[0]].op is not Op.MAX:
+            return False
+        bounds = [instrs[last.args[1]], instrs[instrs[last.args[0]].args[1]]]
+        if any(bound.op not in (Op.PARAM, Op.CONST) for bound in bounds):
+            return False
+        known = [self.rule.params[bound.data] if bound.op is Op.PARAM else bound.data for bound in bounds]
+        return all(abs(real(bound)) <= real(self.rule.limit) for bound in known)
 
 
 def deeper(depth: int, *lines: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan
-from snnsim.plastic import diverged
+from snnsim.plastic import check_adds
 
 
 class CoupledProjection:
@@ -27,10 +27,7 @@ class CoupledProjection:
         drives = {"w": self.weight, "pre": source[self.source], "post": target[self.target]}
         adds = interpret(self.program, Environment(self.plan.dtype, self.rule.params, drives=drives)).outputs["adds"]
         adds = np.broadcast_to(adds, self.source.shape)
-        wrong = ~(np.abs(adds) <= self.rule.limit)
-        if wrong.any():
-            k = int(np.argmax(wrong))
-            raise diverged(self.plan, self.it, int(self.source[k]), int(self.target[k]), step, float(adds[k]))
+        check_adds(self.plan, self.it, step, self.source, self.target, adds)
         total = np.zeros(target.size, np.int64)
         np.add.at(total, self.target, np.rint(adds.astype(np.float64) / self.rule.quantum).astype(np.int64))
         return total

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,7 +108,7 @@ class ReferenceEngine:
         self._send(k, ids, step)
         return ids
 
-    # --- couplings and plasticity --------------------------------------------------------------------------------------------------
+    # --- couplings and plasticity ------------------------------------------------------------------------------------
 
     def _coupled(self, step: int) -> dict[tuple[int, str], np.ndarray]:
         """What couplings add to each (population, input) in a step, from what the step before left."""
@@ -148,11 +147,21 @@ class ReferenceEngine:
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
-        return self.plastic[projection].state(self.done)
+        it = self.plastic[projection]
+        return it.state(self.done) | self._said(it.rule.modulator)
 
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """The opposite."""
-        self.plastic[projection].set_state(done, values)
+        it = self.plastic[projection]
+        it.set_state(done, values)
+        if it.rule.modulator is not None and "modulator" in values:
+            self.outputs[it.rule.modulator.population][str(it.rule.modulator.variable)] = values["modulator"]
+
+    def _said(self, modulator: Modulator | None) -> dict[str, np.ndarray]:
+        """The output that modulates: no state has it."""
+        if modulator is None or modulator.variable is None or modulator.variable in self.states[modulator.population]:
+            return {}
+        return {"modulator": self._values(modulator.population, modulator.variable)}
 
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
@@ -161,12 +170,13 @@ class ReferenceEngine:
 
     def snapshot(self) -> Any:
         """All that changes."""
-        return copy.deepcopy((self.done, self.states, self.outputs, self.pending, self.recent,
-                              {k: p.state(self.done) for k, p in self.plastic.items()}))
+        plastic = {k: p.state(self.done) for k, p in self.plastic.items()}
+        return plastic, _copied(self.done, self.states, self.outputs, self.pending, self.recent)
 
     def restore(self, saved: Any) -> None:
         """Back to a snapshot."""
-        self.done, self.states, self.outputs, self.pending, self.recent, plastic = copy.deepcopy(saved)
+        plastic, rest = saved
+        self.done, self.states, self.outputs, self.pending, self.recent = _copied(*rest)
         for k, values in plastic.items():
             self.plastic[k].set_state(self.done, values)
 
@@ -222,8 +232,9 @@ class ReferenceEngine:
     @property
     def synapses(self) -> int:
         """How many there are."""
-        return sum(part.size for part in (*(r["source"] for r in self.rows.values()),
-                                          *(p.source for p in (*self.plastic.values(), *self.coupled))))
+        sources = [rows["source"] for rows in self.rows.values()]
+        sources += [p.source for p in self.plastic.values()] + [p.source for p in self.coupled]
+        return sum(source.size for source in sources)
 
     def memory(self) -> dict[str, int]:
         """Bytes of synapses and of everything else."""
@@ -237,6 +248,13 @@ class ReferenceEngine:
 
 
 _NONE = np.zeros(0, np.int64)
+
+
+def _copied(done: int, states: Any, outputs: Any, pending: Any, recent: Any) -> tuple[Any, ...]:
+    """Copies of what changes in place: spikes and arrivals are only ever added to and taken out."""
+    states = [{name: values.copy() for name, values in known.items()} for known in states]
+    pending = {step: list(entries) for step, entries in pending.items()}
+    return done, states, [dict(known) for known in outputs], pending, dict(recent)
 
 
 def _within(population: Population, units: np.ndarray) -> np.ndarray:

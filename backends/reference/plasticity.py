@@ -26,8 +26,8 @@ _NONE, _ALL = frozenset[str](), frozenset({"pre", "post", "modulator"})
 class Events:
     """What reaches a projection in one step.
 
-    pre: spikes of each source unit at the synapses, [n_source]; post: step -> spikes of each target unit then, [n_target];
-    modulator: how many spikes of the modulating population, or the value of its variable.
+    pre: spikes of each source unit at the synapses, [n_source]; post: step -> spikes of each target unit then,
+    [n_target]; modulator: how many spikes of the modulating population, or the value of its variable.
     """
 
     pre: np.ndarray

@@ -85,7 +85,8 @@ def _seen(rules: Rules, values: Values, start: Values | None = None) -> dict[Exp
 
 def _now(rules: Rules, values: Values) -> dict[Expr, Expr]:
     """`values` under the names of states; the new value of a map is what it has now."""
-    return {state(name): value for name, value in values.items()} | {following(name): values[name] for name in rules.maps}
+    mapped = {following(name): values[name] for name in rules.maps}
+    return {state(name): value for name, value in values.items()} | mapped
 
 
 def _spikes(

@@ -22,7 +22,8 @@ from snnsim.errors import InputError
 from snnsim.recording import layout, superblock
 from snnsim.recording.layout import FilePlan, RecordingPlan
 
-_OPTIONS: dict[str, Any] = {"libver": ("v110", "v110"), "rdcc_nbytes": 1 << 24}
+# A cache of 1 MiB for each data set: what is appended in order needs no more, and a larger one fills up in a long run.
+_OPTIONS: dict[str, Any] = {"libver": ("v110", "v110"), "rdcc_nbytes": 1 << 20}
 # On Windows a SWMR writer fails at close while readers are open.
 _SWMR = os.name != "nt"
 
