@@ -179,7 +179,7 @@ def _projection(
             delay = _of_synapses(delay, bound, f"{label}/delay", net.dt)
     if spec.synapse is not None and spec.coupling is None and weight:
         with problems.at("synapse"):
-            synapse = make_synapse(net, spec.synapse, weight.dimension)
+            synapse = make_synapse(net, spec.synapse, weight.dimension, f"projections.{entry}.synapse")
     problems.check()
     assert bound
     assert ports

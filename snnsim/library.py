@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from snnsim.checked import check_name
@@ -14,11 +15,11 @@ from snnsim.equations.coupling import (
 from snnsim.equations.synapse import (
     SynapseModel, check_synapse_document, is_synapse_document, synapse_from_document,
 )
-from snnsim.errors import InputError, unknown
+from snnsim.errors import InputError, Problem, unknown
 from snnsim.models import (
     builtin, builtin_coupling, builtin_coupling_document, builtin_names, builtin_synapse, coupling_names, synapse_names,
 )
-from snnsim.units import Dimension
+from snnsim.units import Dimension, describe
 
 # What each kind of model is called, and where its name stands.
 _KINDS = {
@@ -61,14 +62,18 @@ class Library:
     def synapse(self, name: str, weight: Dimension) -> SynapseModel:
         """The user's synapse model of that name, or the built-in one, for weights of this dimension."""
         self._check("synapses", "synapse model", name)
-        own = self.synapses.get(name)
-        return builtin_synapse(name, weight) if own is None else synapse_from_document(name, own, weight)
+        if name not in self.synapses:
+            return builtin_synapse(name, weight)
+        with _suits(f"{name} is not for weights that are {describe(weight)}"):
+            return synapse_from_document(name, self.synapses[name], weight)
 
     def coupling(self, name: str, variable: Dimension) -> CouplingModel:
         """The user's coupling of that name, or the built-in one, of variables of this dimension."""
         self._check("couplings", "coupling", name)
-        own = self.couplings.get(name)
-        return builtin_coupling(name, variable) if own is None else coupling_from_document(name, own, variable)
+        if name not in self.couplings:
+            return builtin_coupling(name, variable)
+        with _suits(f"{name} is not for variables that are {describe(variable)}"):
+            return coupling_from_document(name, self.couplings[name], variable)
 
     def variable(self, name: str) -> str | None:
         """The variable that a coupling of that name is meant for; None where it leaves that open."""
@@ -89,5 +94,15 @@ class Library:
             raise InputError([])
         for other, names in known.items():
             if name in names:
-                raise InputError(f"{name} is a model of {other}, for {_KINDS[other]}; expected one of {kind}")
+                raise InputError(f"{name} is a model of {other}, for {_KINDS[other]}; expected one of: "
+                                 f"{', '.join(sorted(known[kind]))}")
         raise InputError(unknown(word, name, known[kind]))
+
+
+@contextmanager
+def _suits(fault: str) -> Iterator[None]:
+    """Say with every fault of a document what it was read for, since for something else there may be none."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError([Problem("", f"{fault}: {problem}") for problem in error.problems]) from error

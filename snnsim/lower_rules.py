@@ -9,6 +9,7 @@ from snnsim import graph, plan
 from snnsim.errors import InputError, Problem, Problems
 from snnsim.quantum import Contribution, power
 from snnsim.random import Stream
+from snnsim.synapses import check_axonal
 from snnsim.units import to_text, unit_name
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def make_plasticity(p: graph.Projection, order: Mapping[str, int], dt: float) ->
         return None
     problems, made = Problems(), None
     with problems.at("projections", p.entry):
+        check_axonal(p, p.synapse, dt)
         made = _Rule(p, p.synapse, dt).plasticity(order)
     problems.check()
     return made
@@ -58,12 +60,12 @@ class _Rule:
             params = self.model.bind(self.values, self.dt)
             states = {**self.model.initial(self.values, self.dt), **self.it.init}
             traces = self._traces()
-            interval = self.model.interval(self.values, self.dt) / self.dt
+            interval = plan.delay_steps(self.model.interval(self.values, self.dt), self.dt)
         problems.check()
         programs = {event: self.model.program(event, self.values) for event in sorted(self.model.events)}
         return plan.Plasticity(
-            self.model.name, programs, params, states, traces, self.it.tie, round(self.it.axonal / self.dt),
-            max(1, round(interval)) if interval else 0, self.sign, self.limit,
+            self.model.name, programs, params, states, traces, self.it.tie, plan.delay_steps(self.it.axonal, self.dt),
+            interval, self.sign, self.limit,
             unit_name(self.p.weight.dimension), self._modulator(order),
         )
 
@@ -77,7 +79,7 @@ class _Rule:
         if self.it.modulator is None:
             return None
         population, variable = self.it.modulator
-        return plan.Modulator(order[population.name], variable, round(self.it.modulator_delay / self.dt))
+        return plan.Modulator(order[population.name], variable, plan.delay_steps(self.it.modulator_delay, self.dt))
 
     # --- bounds ------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from snnsim.errors import NumericalError, RunError
+from snnsim.errors import NumericalError
 from snnsim.plan import Plan, Projection
 from snnsim.units import TIME, to_text
 
@@ -20,7 +20,7 @@ def _when(plan: Plan, step: int) -> str:
     return f"in step {step} (t = {to_text(round(step * plan.dt, 9), TIME)})"
 
 
-def out_of_bounds(plan: Plan, projection: Projection, source: int, target: int, step: int, found: float) -> RunError:
+def out_of_bounds(plan: Plan, projection: Projection, source: int, target: int, step: int, found: float) -> NumericalError:
     """The error for a synapse that would send a weight larger than its rule may give it."""
     rule = projection.plastic
     assert rule is not None
@@ -28,7 +28,7 @@ def out_of_bounds(plan: Plan, projection: Projection, source: int, target: int, 
     unit = f" {rule.unit}" if rule.unit else ""
     sizes = f"expected a weight of at most {rule.limit:g}{unit} in size, found {found:g}{unit}"
     advice = f"let {rule.model} clip the weight, or give it wider `bounds`"
-    return RunError(f"{place} left its bounds {_when(plan, step)}: {sizes}; {advice}")
+    return NumericalError(f"{place} left its bounds {_when(plan, step)}: {sizes}; {advice}")
 
 
 def check_adds(

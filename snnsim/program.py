@@ -168,10 +168,15 @@ class Program:
         return max(1, int(_TRACE_BYTES / per_step)) if per_step else _LONGEST_CHUNK
 
     def _advance(self, steps: int, recorder: Recorder | None) -> Chunk:
-        before = self.engine.snapshot()
-        chunk = self.engine.advance(steps)
+        before, until = self.engine.snapshot(), self.done + steps
+        try:
+            chunk = self.engine.advance(steps)
+        except NumericalError:
+            self._approach(before, until, recorder)
+            raise
         if (fault := self._fault()) is not None:
-            self._explain(before, self.done, fault, recorder)
+            self._approach(before, until, recorder)
+            raise self._became(*fault)
         return chunk
 
     def _states(self) -> list[tuple[int, str, np.ndarray]]:
@@ -185,22 +190,26 @@ class Program:
                     return k, state, int(np.flatnonzero(~np.isfinite(values))[0])
         return None
 
-    def _explain(self, before: Any, until: int, fault: tuple[int, str, int], recorder: Recorder | None) -> None:
+    def _approach(self, before: Any, until: int, recorder: Recorder | None) -> None:
         """Go back to the beginning of the chunk and step to where the fault first shows; record the steps before it."""
         self.engine.restore(before)
-        while self.done < until:
-            chunk = self.engine.advance(1)
-            if (first := self._fault()) is not None:
-                fault = first
-                break
-            self._record(chunk, recorder)
-        if recorder is not None:
-            recorder.commit(self.done - 1)
-        k, state, unit = fault
+        done = self.done
+        try:
+            while self.done < until:
+                chunk = self.engine.advance(1)
+                if (fault := self._fault()) is not None:
+                    raise self._became(*fault)
+                self._record(chunk, recorder)
+                done = self.done
+        finally:
+            if recorder is not None:
+                recorder.commit(done)
+
+    def _became(self, k: int, state: str, unit: int) -> NumericalError:
         value = self.engine.get(k, state)[unit]
         place = f"population {self.plan.populations[k].name}, unit {unit}, {state}"
-        raise NumericalError(f"{place} became {value} in step {self.done} (t = {to_text(round(self.time, 9), TIME)}); "
-                             "a smaller dt or another `integrate:` may help")
+        return NumericalError(f"{place} became {value} in step {self.done} (t = {to_text(round(self.time, 9), TIME)}); "
+                              "a smaller dt or another `integrate:` may help")
 
     def _restore(self, done: int, states: list[tuple[int, str, np.ndarray]], history: tuple[Any, Any]) -> None:
         for k, state, values in states:

@@ -10,8 +10,10 @@ from snnsim.distributions import Value, value_from_spec
 from snnsim.distributions.spec import quantity
 from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.graph import Population, Projection, Synapse
+from snnsim.plan import delay_steps
 from snnsim.schema import SynapseSpec
-from snnsim.timing import round_steps
+from snnsim.synaptic import Synaptic
+from snnsim.timing import check_range, round_steps
 from snnsim.units import TIME, Dimension, describe, parse, to_text
 
 if TYPE_CHECKING:
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 STATIC = "static"
 
 
-def make_synapse(net: Network, raw: Any, weight: Dimension) -> Synapse | None:
+def make_synapse(net: Network, raw: Any, weight: Dimension, place: str) -> Synapse | None:
     """The rule that a projection's ``synapse:`` says; None where weights stay as they are.
 
-    weight: the dimension of the projection's weights. Raises ``InputError`` with every fault.
+    weight: the dimension of the projection's weights. place: of the rule, for notes. Raises ``InputError`` with every
+    fault.
     """
     if isinstance(raw, str):
         raw = {"model": raw}
@@ -41,14 +44,14 @@ def make_synapse(net: Network, raw: Any, weight: Dimension) -> Synapse | None:
     problems.check()
     assert spec is not None
     assert model is not None
-    return _Reader(net, spec, model).read()
+    return _Reader(net, spec, model, place).read()
 
 
 class _Reader:
     """Reads what a rule is given."""
 
-    def __init__(self, net: Network, spec: SynapseSpec, model: SynapseModel) -> None:
-        self.net, self.spec, self.model, self.problems = net, spec, model, Problems()
+    def __init__(self, net: Network, spec: SynapseSpec, model: SynapseModel, place: str) -> None:
+        self.net, self.spec, self.model, self.place, self.problems = net, spec, model, place, Problems()
 
     def read(self) -> Synapse:
         params, init = self._params(), self._init()
@@ -70,11 +73,10 @@ class _Reader:
         for name, value in values.items():
             with self.problems.at("params", name):
                 self.model.parameters[name].check(value)
-        missing = [name for name, parameter in self.model.parameters.items()
-                   if parameter.default is None and name not in self.spec.params]
-        if missing:
-            self.problems.add("params", f"missing {', '.join(missing)}: {self.model.name} has no default for it, since "
-                                        "it is in the unit of the weight")
+        for name, parameter in self.model.parameters.items():
+            if parameter.default is None and name not in self.spec.params:
+                self.problems.add(f"params.{name}", f"missing: expected {describe(parameter.dimension)}; {self.model.name} "
+                                                    "has no default for what is in the unit of the weight")
         return values
 
     def _init(self) -> dict[str, float]:
@@ -99,8 +101,9 @@ class _Reader:
                 value = quantity(text, TIME, self.net.dt)
                 if value < 0:
                     raise InputError(f"expected a time of at least 0 ms, found {text}")
+                check_range(value, self.net.dt)
                 if value > 0:
-                    round_steps(value, self.net.dt, self.net.notes, f"synapse.{key}")
+                    round_steps(value, self.net.dt, self.net.notes, f"{self.place}.{key}")
         return value
 
     def _modulator(self) -> tuple[Population, str | None] | None:
@@ -121,10 +124,13 @@ class _Reader:
             if not population.model.spiking:
                 raise InputError(f"{population.model.name}, the model of {name}, does not spike")
             return population, None
+        if not dot:
+            raise InputError(f"expected a variable of {name}, such as {name}.v, to modulate {self.model.name}, found {text!r}")
         return population, self._variable(population, variable)
 
     def _variable(self, population: Population, variable: str) -> str:
-        dimensions = {name: state.dimension for name, state in population.model.states.items()}
+        states = population.model.states.items()
+        dimensions = {name: state.dimension for name, state in states if state.kind.name == "REAL"}
         dimensions |= population.model.outputs
         if variable not in dimensions:
             known = [f"{population.name}.{name}" for name in dimensions]
@@ -158,24 +164,28 @@ def _dimension(spec: Any) -> Dimension:
 
 
 def check_synapse(projection: Projection, dt: float) -> None:
-    """``InputError`` where a projection cannot have its rule: delay, signs of weights, who modulates whom."""
+    """``InputError`` where a projection cannot have its rule: its delay, who modulates whom."""
     if projection.synapse is None:
         return
     problems = Problems()
+    with problems.at(""):
+        if not isinstance(projection.delay, Synaptic):   # all of those are computed later
+            check_axonal(projection, projection.synapse, dt)
     with problems.at("synapse"):
-        _check_delay(projection, projection.synapse, dt)
         _check_modulator(projection, projection.synapse)
     problems.check()
 
 
-def _check_delay(projection: Projection, synapse: Synapse, dt: float) -> None:
+def check_axonal(projection: Projection, synapse: Synapse, dt: float) -> None:
+    """``InputError`` where less than one step of a delay would be left behind the synapse."""
     delay = projection.delay
-    if isinstance(delay.constant, float) and delay.constant == 0:
-        raise InputError("expected a delay above 0 ms for plastic synapses, found 0 ms")
-    shortest = max(delay.low, dt)
-    if round(synapse.axonal / dt) > round(shortest / dt) - 1:
-        raise InputError(Problem("axonal", f"expected at least one step less than the shortest delay, "
-                                           f"{to_text(shortest, TIME)}, found {to_text(synapse.axonal, TIME)}"))
+    if delay.constant == 0:
+        raise InputError(Problem("delay", "expected a delay above 0 ms for plastic synapses, found 0 ms"))
+    shortest = max(1, delay_steps(delay.low, dt))
+    if delay_steps(synapse.axonal, dt) >= shortest:
+        text = (f"expected at least one step less than the shortest delay, {to_text(round(shortest * dt, 9), TIME)}, found "
+                f"{to_text(synapse.axonal, TIME)}")
+        raise InputError(Problem("synapse.axonal", text))
 
 
 def _check_modulator(projection: Projection, synapse: Synapse) -> None:

@@ -131,6 +131,6 @@ def check_expressions(projections: Iterable[Projection]) -> None:
 
 def _check_weights(p: Projection, weight: Synaptic) -> None:
     model, port = p.target.model, p.ports[0]
-    if model.ports[port].negative and p.ports[1] == port:
+    if port and model.ports[port].negative and p.ports[1] == port:
         weight.require(f"expected weights of at most 0 for port {port!r} of {model.name}", lambda w: w > 0)
     weight.measured  # noqa: B018 - computed now, so that a fault is found now

@@ -15,7 +15,7 @@ from snnsim.backends.cpu.plastic_driver import PlasticShape
 from snnsim.backends.cpu.plastic_emit import RulePrinter
 from snnsim.backends.cpu.plastic_kernels import keep_variable
 from snnsim.engine import rows_between
-from snnsim.errors import RunError
+from snnsim.errors import NumericalError
 from snnsim.plan import Plan
 from snnsim.plastic import out_of_bounds
 
@@ -213,7 +213,7 @@ class Plastic:
             keep_variable(ring, done % rows * n + own, part[argument_name(*variable)], offset)  # type: ignore[misc]
 
     def check(self) -> None:
-        """``RunError`` that names the first synapse that sent more than it may."""
+        """``NumericalError`` that names the first synapse that sent more than it may."""
         if found := self._faults():
             raise self._error(*min(found))
 
@@ -228,7 +228,7 @@ class Plastic:
                  for thread, part in enumerate(self.parts)]
         return [fault for fault in found if fault[0]]
 
-    def _error(self, step: int, source: int, target: int, number: int, thread: int) -> RunError:
+    def _error(self, step: int, source: int, target: int, number: int, thread: int) -> NumericalError:
         sent = float(self.parts[thread][f"x{number}_found"][0])
         projection = self.plan.projections[number]
         return out_of_bounds(self.plan, projection, source, target + self._low(number, thread), step, sent)

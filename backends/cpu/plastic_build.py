@@ -112,7 +112,8 @@ class RowPacker:
         """Source, target, weight and delay of all synapses as drawn; one weight of a block where it is constant."""
         blocks = [self._block(block) for block in self.projection.bound.blocks(self.low, self.high, fast_words)]
         names = ("source", "target", "w", *(("delay",) if self.delays.count > 1 else ()))
-        return {name: np.concatenate([block[name] for block in blocks] or [np.zeros(0, np.uint16)]) for name in names}
+        empty = {name: np.zeros(0, self.plan.dtype if name == "w" else np.uint16) for name in names}
+        return {name: np.concatenate([block[name] for block in blocks or [empty]]) for name in names}
 
     def _block(self, block: Any) -> dict[str, np.ndarray]:
         _, weight = self.projection.weights(block, fast_words)

@@ -16,7 +16,7 @@ from snnsim.errors import InputError, Problems, unknown
 from snnsim.ir.ops import Op
 from snnsim.units import DIMENSIONLESS, TIME, describe
 
-KINDS = ("neuron", "synapse")
+KINDS = ("coupling", "neuron", "synapse")
 KEYS = ("kind", "about", "source", "parameters", "inputs", "dynamics", "receive", "spike", "reset", "refractory",
         "integrate", "outputs", "initial", "relative", "schedule")
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from snnsim.equations.document import Document, expression_text, mapping
 from snnsim.equations.emit import Emitter
-from snnsim.equations.expr import drive
+from snnsim.equations.expr import ZERO, Expr, drive
 from snnsim.equations.host import Table, complete
+from snnsim.equations.parse import Lookup, Parser
 from snnsim.equations.typed import Typed
 from snnsim.errors import InputError, Problems
 from snnsim.ir.ops import Builder, Op, Program
@@ -18,6 +19,7 @@ from snnsim.units import DIMENSIONLESS, VOLTAGE, Dimension
 KEYS = ("kind", "about", "source", "parameters", "variable", "adds")
 PRE, POST, WEIGHT, ADDS = "pre", "post", "w", "adds"
 _EXAMPLE = "{kind: coupling, variable: v, adds: w*(pre - post)}"
+_W = drive(WEIGHT)
 
 
 class CouplingModel:
@@ -85,9 +87,35 @@ class _Reader(Document):
     def _adds(self) -> Typed:
         if "adds" not in self.document:
             raise InputError("missing: what a synapse adds in each step, such as w*(pre - post)")
-        found = self.scope.parse(expression_text(self.document["adds"]))
-        found.real()
+        parser = Parser(Lookup(self.scope.find, self.scope.names), _no_previous)
+        found = parser.parse(expression_text(self.document["adds"]))
+        if parser.draws:
+            raise InputError(f"{parser.draws[0]}(...) is not available in a coupling")
+        if not _proportional(found.real()):
+            raise InputError(f"expected something proportional to the weight {WEIGHT}, found {found}")
         return found
+
+
+def _no_previous(name: str) -> Typed | None:
+    raise InputError(f"previous(...) is not available in a coupling: {PRE} and {POST} are as the step before left them")
+
+
+def _proportional(expr: Expr) -> bool:
+    """Whether an expression is a multiple of the weight, by its structure."""
+    match expr.op:
+        case Op.MUL:
+            return any(_proportional(one) and _free(other) for one, other in (expr.args, expr.args[::-1]))
+        case Op.DIV | Op.NEG:
+            return _proportional(expr.args[0]) and all(map(_free, expr.args[1:]))
+        case Op.ADD | Op.SUB:
+            return all(map(_proportional, expr.args))
+        case Op.SELECT:
+            return _free(expr.args[0]) and all(map(_proportional, expr.args[1:]))
+    return expr is _W or expr is ZERO
+
+
+def _free(expr: Expr) -> bool:
+    return expr is not _W and all(map(_free, expr.args))
 
 
 def is_coupling_document(document: Any) -> bool:

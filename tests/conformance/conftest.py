@@ -70,7 +70,7 @@ def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Call
     tolerance: of states, relative and absolute, for backends in ``CLOSE``.
     """
     close = other[0] in CLOSE
-    if close and getattr(request.node, "callspec").params.get("precision") == "single":
+    if close and request.node.callspec.params.get("precision") == "single":
         pytest.skip(f"{other[0]} computes in double precision")
 
     def network(make: Callable[[], sn.Network]) -> sn.Network:

@@ -10,7 +10,7 @@ import pytest
 import snnsim as sn
 from snnsim.equations.synapse import SynapseModel, check_synapse_document, synapse_from_document
 from snnsim.errors import InputError
-from snnsim.models import builtin_synapse
+from snnsim.models import builtin_names, builtin_synapse
 from snnsim.units import CURRENT
 
 GOOD: dict[str, Any] = {
@@ -383,4 +383,4 @@ def test_faults_in_a_file_have_its_lines() -> None:
     assert message_of(sn.loads, NET) == (
         "<text>:8: models.mine.on_pre: unknown name 'b'; expected one of: a, dt, send, since_pre, w\n"
         "<text>:10: populations.cells.model: stdp_pair is a model of synapses, for `synapse:` of a projection; expected "
-        "one of neurons")
+        f"one of: {', '.join(builtin_names())}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +73,7 @@ def hodgkin_huxley(precision: str) -> sn.Network:
     return net
 
 
-def maps(model: str) -> Callable[[str], sn.Network]:
-    def make(precision: str) -> sn.Network:
-        net = sn.Network(seed=5, precision=precision)
-        net.population("a", 11, model, init={"x": {"uniform": [-1, 0.5]}})
-        net.project("a", "a", sn.fixed_indegree(3), weight=0.02, coupling={"model": "diffusive", "variable": "x"})
-        return net
-
-    return make
-
-
-NETWORKS = {"pair": pair, "many": many, "spiking": spiking, "hodgkin_huxley": hodgkin_huxley,
-            "chialvo": maps("chialvo"), "rulkov": maps("rulkov")}
+NETWORKS = {"pair": pair, "many": many, "spiking": spiking, "hodgkin_huxley": hodgkin_huxley}
 Outcome = tuple[list[int], dict[tuple[str, str], np.ndarray], tuple[np.ndarray, np.ndarray]]
 _known: dict[tuple[str, str], Outcome] = {}
 
