@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snnsim.ir import Op
+from snnsim.ir.exact import function
+from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan, Population
 from snnsim.random import POISSON_MEAN, poisson_parts, poisson_thresholds, step_words, stream_id
 
@@ -23,6 +25,12 @@ def draw(plan: Plan, population: Population, op: Op, data: Any, step: int) -> np
     words = step_words(plan.seed, stream_id(data), step, units)
     bits = 9 if plan.dtype == np.float32 else 0
     return ((words >> np.uint32(bits)).astype(np.float64) + 0.5) * 2.0 ** (bits - 32)
+
+
+def normal(plan: Plan, population: Population, data: Any, step: int) -> npt.NDArray[Any]:
+    """What NORMAL is for every unit in a step, with the bits that programs see: [n] in the precision of the plan."""
+    uniform = draw(plan, population, Op.NORMAL, data, step).astype(plan.dtype)
+    return interpret(function(Op.NORMAL, plan.dtype), Environment(plan.dtype, states={"x": uniform})).stored["x"]
 
 
 def _poisson(plan: Plan, population: Population, data: Any, step: int, units: npt.NDArray[Any]) -> npt.NDArray[Any]:

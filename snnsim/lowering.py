@@ -12,7 +12,7 @@ from snnsim.distributions import Value
 from snnsim.distributions.expression import Expression
 from snnsim.errors import InputError, Problem, Problems
 from snnsim.feeds import current_table, most_poisson, most_repeats, port_of, schedule, summed
-from snnsim.ir import Builder, Instr, Op, Program, Type, check
+from snnsim.ir import RANDOM, Builder, Instr, Op, Program, Type, check
 from snnsim.ir.simplify import rewrite
 from snnsim.lower_rules import coupled, make_coupling, make_plasticity, plastic_contribution
 from snnsim.network import Network
@@ -225,9 +225,19 @@ class _Lowering:
             if any(p.coupling is not None and p.coupling.drive == instr.data for p in self.incoming):
                 drive = self._add(b, drive, b(Op.DRIVE, data=coupled(instr.data)))
             return drive
+        if instr.op in RANDOM:
+            return self._own_draw(b, instr)
         if instr.op is Op.PARAM and not np.any(self.params[instr.data]):
             return b.const(0.0)
         return None
+
+    def _own_draw(self, b: Builder, instr: Instr) -> int:
+        """What the model itself draws: populations of one model draw from streams of their own."""
+        where = f"populations.{self.it.name}"
+        if instr.op is Op.POISSON:
+            label, mean = instr.data
+            return b(Op.POISSON, data=(f"{where}.{label}", mean))
+        return b(instr.op, data=f"{where}.{instr.data}")
 
     @staticmethod
     def _add(b: Builder, total: int, more: int) -> int:

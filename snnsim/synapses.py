@@ -75,8 +75,8 @@ class _Reader:
                 self.model.parameters[name].check(value)
         for name, parameter in self.model.parameters.items():
             if parameter.default is None and name not in self.spec.params:
-                self.problems.add(f"params.{name}", f"missing: expected {describe(parameter.dimension)}; {self.model.name} "
-                                                    "has no default for what is in the unit of the weight")
+                why = f"{self.model.name} has no default for what is in the unit of the weight"
+                self.problems.add(f"params.{name}", f"missing: expected {describe(parameter.dimension)}; {why}")
         return values
 
     def _init(self) -> dict[str, float]:
@@ -125,7 +125,8 @@ class _Reader:
                 raise InputError(f"{population.model.name}, the model of {name}, does not spike")
             return population, None
         if not dot:
-            raise InputError(f"expected a variable of {name}, such as {name}.v, to modulate {self.model.name}, found {text!r}")
+            raise InputError(f"expected a variable of {name}, such as {name}.v, to modulate {self.model.name}, found "
+                             f"{text!r}")
         return population, self._variable(population, variable)
 
     def _variable(self, population: Population, variable: str) -> str:
@@ -183,8 +184,8 @@ def check_axonal(projection: Projection, synapse: Synapse, dt: float) -> None:
         raise InputError(Problem("delay", "expected a delay above 0 ms for plastic synapses, found 0 ms"))
     shortest = max(1, delay_steps(delay.low, dt))
     if delay_steps(synapse.axonal, dt) >= shortest:
-        text = (f"expected at least one step less than the shortest delay, {to_text(round(shortest * dt, 9), TIME)}, found "
-                f"{to_text(synapse.axonal, TIME)}")
+        most, found = to_text(round(shortest * dt, 9), TIME), to_text(synapse.axonal, TIME)
+        text = f"expected at least one step less than the shortest delay, {most}, found {found}"
         raise InputError(Problem("synapse.axonal", text))
 
 

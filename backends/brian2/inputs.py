@@ -14,9 +14,8 @@ from brian2 import NeuronGroup
 
 from snnsim.backends.brian2.language import DRAWS, own
 from snnsim.backends.brian2.neurons import set_variable
-from snnsim.draws import draw
+from snnsim.draws import draw, normal
 from snnsim.ir import Op
-from snnsim.normal import normal_quantile
 from snnsim.plan import Plan, Population
 
 _OPS = {"poisson": Op.POISSON, "uniform": Op.UNIFORM, "normal": Op.NORMAL}
@@ -63,8 +62,7 @@ class Feed:
         set_variable(self.neurons, DRAWS[op.name.lower()], self._drawn(op, data, step))
 
     def _drawn(self, op: Op, data: object, step: int) -> np.ndarray:
-        found = draw(self.plan, self.it, op, data, step)
-        return normal_quantile(found) if op is Op.NORMAL else found
+        return normal(self.plan, self.it, data, step) if op is Op.NORMAL else draw(self.plan, self.it, op, data, step)
 
 
 def own_draws(population: Population) -> list[tuple[Op, object]]:

@@ -19,10 +19,10 @@ from snnsim.backends.cpu.emit import Update, emit_update
 from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
 from snnsim.backends.cpu.plastic import Plastic
+from snnsim.backends.cpu.spikes import SpikeLists
 from snnsim.engine import Chunk, rows_between
-from snnsim.errors import InputError, RunError
+from snnsim.errors import InputError
 from snnsim.ir import Op
-from snnsim.memory import available
 from snnsim.plan import Plan, Population
 
 _OVERFLOW = 32
@@ -88,14 +88,11 @@ class CpuEngine:
 
     def _make_history(self) -> None:
         deferred = [d for b in self.bundles if b.kind != "ring" for d in b.delays]
-        self.kept = max([*deferred, self.epoch, self.plan.max_delay]) + 1
+        kept = max([*deferred, self.epoch, self.plan.max_delay]) + 1
         most = max(1, max(sum(self.slices.size(k, t) for k in range(len(self.plan.populations)))
                           for t in range(self.threads)))
-        self.room = most * self.epoch
+        self.spikes = SpikeLists(self.threads, self.plan.neurons, kept, most * self.epoch)
         self.sync = np.zeros(SYNC_WORDS, np.int64)
-        self.base = 0
-        self.ids = np.zeros((self.threads, 4 * self.room + (1 << 16)), np.int32)
-        self.start = np.zeros((self.threads, 1), np.int64)
         levels = max((p.level for p in self.plan.populations), default=0) + 1
         shared = np.zeros((self.threads, levels), np.int64)
         for part in self.parts:
@@ -114,16 +111,8 @@ class CpuEngine:
         self.compile_s += time.perf_counter() - began
 
     def _open(self, steps: int) -> None:
-        """Drop what no step ahead can need from the lists of spikes, and make room for `steps` more."""
-        keep = min(self.kept, self.done - self.base)
-        first = self.done - keep - self.base
-        moved = self.start[:, first : first + keep + 1]
-        start = np.zeros((self.threads, keep + steps + 1), np.int64)
-        start[:, : keep + 1] = moved - moved[:, :1]
-        for t in range(self.threads):
-            a, b = moved[t, 0], moved[t, -1]
-            self.ids[t, : b - a] = self.ids[t, a:b].copy()
-        self.base, self.start = self.done - keep, start
+        """Make room for what `steps` further steps do."""
+        self.spikes.open(self.done, steps)
         self.plastic.open(self.done, steps)
         self.couplings.open(self.done)
         for number, trace in enumerate(self.plan.traces):
@@ -135,8 +124,9 @@ class CpuEngine:
     def _call(self, steps: int) -> int:
         """Run all threads; returns the steps done, fewer than asked for where the lists of spikes are full."""
         open_barrier(self.sync)
-        fixed = dict(first=self.done, steps=steps, base=self.base, epoch=self.epoch, room=self.room, sync=self.sync,
-                     ids=self.ids, start=self.start)
+        spikes = self.spikes
+        fixed = dict(first=self.done, steps=steps, base=spikes.base, epoch=self.epoch, room=spikes.room, sync=self.sync,
+                     ids=spikes.ids, start=spikes.start)
         names = (*FIXED, *self.driver.names)
         calls = [tuple(fixed[n] if n in fixed else part[n] for n in names) for part in self.parts]
         waiting = [self.pool.submit(self._work, t, call) for t, call in enumerate(calls)]
@@ -159,9 +149,8 @@ class CpuEngine:
                 self._open(steps)
             done = self._call(steps)
         self._check()
-        first = self.done - self.base
         self.done += done
-        step, unit = self._gather(first, done)
+        step, unit = self.spikes.gather(self.done, done)
         traces = [self.parts[0][f"t{k}_out"][: rows_between(self.done - done, done, t.every)]
                   for k, t in enumerate(self.plan.traces)]
         return Chunk(done, step, unit, traces, self.plastic.records(self.done - done, done))
@@ -176,29 +165,11 @@ class CpuEngine:
         """Longer lists where some were too short for the last call; True where one was."""
         logs, spikes = self.plastic.grow_logs(), done == 0 or bool(self.sync[_OVERFLOW])
         if spikes:
-            self._grow()
+            self.spikes.grow(self.done)
         return logs or spikes
-
-    def _grow(self) -> None:
-        """Twice the room for spikes; ``RunError`` where that cannot be had."""
-        room = available()
-        if room is not None and 2 * self.ids.nbytes > room:
-            raise RunError(f"the spikes under way after step {self.done} need more than {room / 2**30:.1f} GiB: "
-                           "the activity grows without bound")
-        self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)], axis=1)
 
     def _counts(self) -> bool:
         return any(("counts", "spikes") in update.arguments for update in self.updates)
-
-    def _gather(self, first: int, done: int) -> tuple[np.ndarray, np.ndarray]:
-        """Spikes of the last `done` steps of all threads, sorted by (step, unit)."""
-        ends = self.start[:, first : first + done + 1]
-        numbers = np.arange(self.done - done + 1, self.done + 1)
-        step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.threads)])
-        unit = np.concatenate([self.ids[t, ends[t, 0] : ends[t, -1]] for t in range(self.threads)]).astype(np.int64)
-        key = step * max(1, self.plan.neurons) + unit
-        key.sort()
-        return key // max(1, self.plan.neurons), key % max(1, self.plan.neurons)
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -213,14 +184,13 @@ class CpuEngine:
     def snapshot(self) -> Any:
         """All that changes, for going back."""
         names = self._changing()
-        steps = min(self.kept, self.done - self.base)
         parts = list(self.pool.map(lambda part: {name: part[name].copy() for name in names}, self.parts))
-        return self.done, self._gather(self.done - self.base - steps, steps), parts
+        return self.done, self.spikes.latest(self.done, self.spikes.kept), parts
 
     def restore(self, saved: Any) -> None:
         """Go back to where ``snapshot`` was taken."""
-        done, history, parts = saved
-        self._put_history(done, *history)
+        self.done, history, parts = saved
+        self.spikes.put(self.done, *history)
         for part, values in zip(self.parts, parts, strict=True):
             for name, array in values.items():
                 part[name][...] = array
@@ -242,12 +212,12 @@ class CpuEngine:
 
     def history(self) -> tuple[np.ndarray, np.ndarray]:
         """Spikes of the last ``plan.max_delay`` steps."""
-        steps = min(self.plan.max_delay, self.done - self.base)
-        return self._gather(self.done - self.base - steps, steps)
+        return self.spikes.latest(self.done, self.plan.max_delay)
 
     def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
         """Go on after step `done`; see ``snnsim.engine``."""
-        self._put_history(done, step, unit)
+        self.done = done
+        self.spikes.put(done, step, unit)
         self.plastic.begin(done)
         for part in self.parts:
             part["marker"][0] = np.searchsorted(part["schedule_step"], done, side="right")
@@ -255,15 +225,6 @@ class CpuEngine:
             for k, bundle in enumerate(self.bundles):
                 if bundle.kind == "ring":
                     self._refill(part, f"b{k}", step, unit)
-
-    def _put_history(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
-        keep = min(done, self.kept)
-        self.done, self.base = done, done - keep
-        self.start = np.zeros((self.threads, keep + 1), np.int64)
-        self.start[0] = np.searchsorted(step, np.arange(self.base + 1, done + 2))
-        if unit.size > self.ids.shape[1]:
-            self.ids = np.zeros((self.threads, 2 * unit.size), np.int32)
-        self.ids[0, : unit.size] = unit
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
@@ -302,7 +263,7 @@ class CpuEngine:
         synapses = sum(part[f"b{k}{x}"].nbytes for part in self.parts for k in range(len(self.bundles)) for x in packed)
         synapses += self.plastic.memory() + self.couplings.memory()
         other = sum(a.nbytes for part in self.parts for a in part.values() if isinstance(a, np.ndarray)) - synapses
-        return {"synapses": synapses, "other": other + self.ids.nbytes}
+        return {"synapses": synapses, "other": other + self.spikes.ids.nbytes}
 
     def facts(self) -> dict[str, Any]:
         """Threads, compile seconds, and how each bundle of projections is stored."""

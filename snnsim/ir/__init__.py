@@ -4,6 +4,6 @@
 of, ``simplify`` folds what is known before a run.
 """
 
-from snnsim.ir.ops import Builder, Instr, Op, Program, Type, check
+from snnsim.ir.ops import RANDOM, Builder, Instr, Op, Program, Type, check
 
-__all__ = ["Builder", "Instr", "Op", "Program", "Type", "check"]
+__all__ = ["RANDOM", "Builder", "Instr", "Op", "Program", "Type", "check"]

@@ -193,3 +193,16 @@ def test_numbers_of_numpy_are_numbers() -> None:
     net = sn.Network(seed=np.uint32(3))
     cells = net.population("cells", np.int32(3), "izhikevich_2003", init={"v": [f"{v} mV" for v in np.arange(3)]})
     assert (net.seed, cells.n, cells.init["v"].size) == (3, 3, 3)
+
+
+@pytest.mark.parametrize("model", ["poisson", "hawkes"])
+def test_populations_of_one_model_draw_their_own_random_numbers(model: str) -> None:
+    """Equal populations of one network do not spike alike."""
+    net = sn.Network(dt="1 ms", seed=3)
+    for name in ("a", "b"):
+        net.population(name, 50, model, **({"rate": "100 Hz"} if model == "poisson" else {"mu": "100 Hz"}))
+    net.record(spikes=["a", "b"])
+    result = sn.run(net, "100 ms", backend="reference")
+    a, b = (set(zip(*map(np.ndarray.tolist, result.steps_of(name)), strict=True)) for name in ("a", "b"))
+    assert min(len(a), len(b)) > 200
+    assert len(a & b) < 0.3 * len(a)

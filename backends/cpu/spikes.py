@@ -1,0 +1,68 @@
+"""The spikes of the last steps: a list for each thread, with where the spikes of each step begin in it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snnsim.errors import RunError
+from snnsim.memory import available
+
+
+class SpikeLists:
+    """History for delivery and output for the recorder in one.
+
+    kept: steps that some synapse may still need. room: spikes that a thread may add between two meetings.
+    ids: int32 [threads, room of the lists], numbers of units over the whole network; start: int64 [threads, steps + 1],
+    column h is where the spikes of step base + h + 1 begin.
+    """
+
+    def __init__(self, threads: int, neurons: int, kept: int, room: int) -> None:
+        self.threads, self.neurons, self.kept, self.room = threads, max(1, neurons), kept, room
+        self.base = 0
+        self.ids = np.zeros((threads, 4 * room + (1 << 16)), np.int32)
+        self.start = np.zeros((threads, 1), np.int64)
+
+    def open(self, done: int, steps: int) -> None:
+        """Drop what no step after `done` can need, and make room for `steps` more."""
+        keep = min(self.kept, done - self.base)
+        first = done - keep - self.base
+        moved = self.start[:, first : first + keep + 1]
+        start = np.zeros((self.threads, keep + steps + 1), np.int64)
+        start[:, : keep + 1] = moved - moved[:, :1]
+        for t in range(self.threads):
+            a, b = moved[t, 0], moved[t, -1]
+            self.ids[t, : b - a] = self.ids[t, a:b].copy()
+        self.base, self.start = done - keep, start
+
+    def grow(self, done: int) -> None:
+        """Twice the room; ``RunError`` where that cannot be had."""
+        room = available()
+        if room is not None and 2 * self.ids.nbytes > room:
+            raise RunError(f"the spikes under way after step {done} need more than {room / 2**30:.1f} GiB: the activity "
+                           "grows without bound")
+        self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)], axis=1)
+
+    def gather(self, done: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes of the last `steps` steps up to `done` as two arrays, sorted by (step, unit)."""
+        first = done - steps - self.base
+        ends = self.start[:, first : first + steps + 1]
+        numbers = np.arange(done - steps + 1, done + 1)
+        step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.threads)])
+        unit = np.concatenate([self.ids[t, ends[t, 0] : ends[t, -1]] for t in range(self.threads)]).astype(np.int64)
+        key = step * self.neurons + unit
+        key.sort()
+        return key // self.neurons, key % self.neurons
+
+    def latest(self, done: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same, of as many of those steps as are kept."""
+        return self.gather(done, min(steps, done - self.base))
+
+    def put(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Go on after step `done` with these spikes, sorted by step."""
+        keep = min(done, self.kept)
+        self.base = done - keep
+        self.start = np.zeros((self.threads, keep + 1), np.int64)
+        self.start[0] = np.searchsorted(step, np.arange(self.base + 1, done + 2))
+        if unit.size > self.ids.shape[1]:
+            self.ids = np.zeros((self.threads, 2 * unit.size), np.int32)
+        self.ids[0, : unit.size] = unit
