@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from snnsim import graph, plan
+from snnsim import graph
 from snnsim.errors import InputError, Problem, Problems
+from snnsim.plan import delay_steps
+from snnsim.plan_rules import Coupling, Modulator, Plasticity, SpikeTrace
 from snnsim.quantum import Contribution, power
 from snnsim.random import Stream
 from snnsim.synapses import check_axonal
@@ -20,7 +22,7 @@ _HEADROOM = 1024.0
 _SAMPLE = 257
 
 
-def make_plasticity(p: graph.Projection, order: Mapping[str, int], dt: float) -> plan.Plasticity | None:
+def make_plasticity(p: graph.Projection, order: Mapping[str, int], dt: float) -> Plasticity | None:
     """The rule of a projection as backends run it; None where there is none.
 
     order: numbers of the populations. Raises ``InputError`` where initial weights lie outside the rule's bounds.
@@ -52,7 +54,7 @@ class _Rule:
         defaults = {name: each.default for name, each in self.model.parameters.items() if each.default is not None}
         self.values = {**defaults, **synapse.params}
 
-    def plasticity(self, order: Mapping[str, int]) -> plan.Plasticity:
+    def plasticity(self, order: Mapping[str, int]) -> Plasticity:
         self._check_signs()
         self._check_bounds()
         problems = Problems()
@@ -60,26 +62,26 @@ class _Rule:
             params = self.model.bind(self.values, self.dt)
             states = {**self.model.initial(self.values, self.dt), **self.it.init}
             traces = self._traces()
-            interval = plan.delay_steps(self.model.interval(self.values, self.dt), self.dt)
+            interval = delay_steps(self.model.interval(self.values, self.dt), self.dt)
         problems.check()
         programs = {event: self.model.program(event, self.values) for event in sorted(self.model.events)}
-        return plan.Plasticity(
-            self.model.name, programs, params, states, traces, self.it.tie, plan.delay_steps(self.it.axonal, self.dt),
+        return Plasticity(
+            self.model.name, programs, params, states, traces, self.it.tie, delay_steps(self.it.axonal, self.dt),
             interval, self.sign, self.limit,
             unit_name(self.p.weight.dimension), self._modulator(order),
         )
 
-    def _traces(self) -> tuple[plan.SpikeTrace, ...]:
+    def _traces(self) -> tuple[SpikeTrace, ...]:
         numbers = self.model.trace_numbers(self.values, self.dt)
         return tuple(
-            plan.SpikeTrace(t.name, t.on, *numbers[t.name], (t.pairing or self.it.pairing) == "nearest")
+            SpikeTrace(t.name, t.on, *numbers[t.name], (t.pairing or self.it.pairing) == "nearest")
             for t in self.model.traces)
 
-    def _modulator(self, order: Mapping[str, int]) -> plan.Modulator | None:
+    def _modulator(self, order: Mapping[str, int]) -> Modulator | None:
         if self.it.modulator is None:
             return None
         population, variable = self.it.modulator
-        return plan.Modulator(order[population.name], variable, plan.delay_steps(self.it.modulator_delay, self.dt))
+        return Modulator(order[population.name], variable, delay_steps(self.it.modulator_delay, self.dt))
 
     # --- bounds ------------------------------------------------------------------------------------------------------
 
@@ -143,7 +145,7 @@ def coupled(drive: str) -> str:
     return f"{drive} coupled"
 
 
-def make_coupling(net: Network, p: graph.Projection) -> plan.Coupling | None:
+def make_coupling(net: Network, p: graph.Projection) -> Coupling | None:
     """The coupling of a projection as backends run it; None where there is none."""
     it = p.coupling
     if it is None:
@@ -156,7 +158,7 @@ def make_coupling(net: Network, p: graph.Projection) -> plan.Coupling | None:
                 if q.coupling is not None and q.target is p.target and q.coupling.drive == it.drive]
     total = sum(_largest(q) * q.bound.max_indegree for q in together) * _RANGE
     quantum = power(total * 2.0**-62) if total else 1.0
-    return plan.Coupling(it.model.name, it.model.program, params, it.variable, coupled(it.drive), quantum,
+    return Coupling(it.model.name, it.model.program, params, it.variable, coupled(it.drive), quantum,
                          _largest(p) * _RANGE)
 
 

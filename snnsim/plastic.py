@@ -20,7 +20,9 @@ def _when(plan: Plan, step: int) -> str:
     return f"in step {step} (t = {to_text(round(step * plan.dt, 9), TIME)})"
 
 
-def out_of_bounds(plan: Plan, projection: Projection, source: int, target: int, step: int, found: float) -> NumericalError:
+def out_of_bounds(
+    plan: Plan, projection: Projection, source: int, target: int, step: int, found: float,
+) -> NumericalError:
     """The error for a synapse that would send a weight larger than its rule may give it."""
     rule = projection.plastic
     assert rule is not None

@@ -17,7 +17,8 @@ from snnsim.backends.cpu.plastic_build import index_type
 from snnsim.backends.cpu.plastic_kernels import sort_by
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
-from snnsim.plan import Coupling, Plan, Projection
+from snnsim.plan import Plan, Projection
+from snnsim.plan_rules import Coupling
 from snnsim.plastic import check_adds
 
 Parts = list[dict[str, Any]]

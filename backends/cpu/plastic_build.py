@@ -13,7 +13,8 @@ from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.plastic_emit import Rule
 from snnsim.backends.cpu.plastic_loops import AHEAD, RuleShape
 from snnsim.engine import NEVER
-from snnsim.plan import Plan, Plasticity, Projection
+from snnsim.plan import Plan, Projection
+from snnsim.plan_rules import Plasticity
 
 _MOST_GROUPS = 64
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snnsim.backends.cpu.plastic_loops import Loop, RuleShape, deeper, sending
-from snnsim.plan import Plasticity, SpikeTrace
+from snnsim.plan_rules import Plasticity, SpikeTrace
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from snnsim.backends.cpu.emit import NestedPrinter
 from snnsim.engine import LONG_AGO, NEVER
 from snnsim.ir import Instr, Op, Program
 from snnsim.ir.ops import Type
-from snnsim.plan import Plasticity
+from snnsim.plan_rules import Plasticity
 
 NEAR = 32       # synapses of a row whose target is looked up before it is needed
 AHEAD = 128     # synapses of a column that are fetched before they are needed

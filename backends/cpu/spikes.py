@@ -38,8 +38,8 @@ class SpikeLists:
         """Twice the room; ``RunError`` where that cannot be had."""
         room = available()
         if room is not None and 2 * self.ids.nbytes > room:
-            raise RunError(f"the spikes under way after step {done} need more than {room / 2**30:.1f} GiB: the activity "
-                           "grows without bound")
+            raise RunError(f"the spikes under way after step {done} need more than {room / 2**30:.1f} GiB: "
+                           "the activity grows without bound")
         self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)], axis=1)
 
     def gather(self, done: int, steps: int) -> tuple[np.ndarray, np.ndarray]:

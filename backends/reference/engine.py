@@ -14,7 +14,8 @@ from snnsim.engine import Chunk, rows_between
 from snnsim.ir import Type
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
-from snnsim.plan import Modulator, Plan, Population, Projection
+from snnsim.plan import Plan, Population, Projection
+from snnsim.plan_rules import Modulator
 
 
 class ReferenceEngine:

@@ -15,7 +15,8 @@ import numpy as np
 from snnsim.engine import LONG_AGO, NEVER
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
-from snnsim.plan import Plan, SpikeTrace, WeightRequest
+from snnsim.plan import Plan, WeightRequest
+from snnsim.plan_rules import SpikeTrace
 from snnsim.plastic import canonical_order, out_of_bounds
 
 Arrays = dict[str, np.ndarray]

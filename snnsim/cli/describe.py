@@ -13,6 +13,7 @@ from snnsim.errors import InputError
 
 if TYPE_CHECKING:
     from snnsim.equations import Model
+    from snnsim.equations.coupling import CouplingModel
     from snnsim.equations.synapse import SynapseModel
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -95,46 +96,48 @@ def models(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this one.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """The built-in models of neurons and synapses, or all about one.
+    """The built-in models of neurons, synapses and couplings, or all about one.
 
     Shows equations or rules, parameters with units and defaults, and the source.
     """
-    from snnsim.models import builtin_names, synapse_names
+    from snnsim.models import builtin_names, coupling_names, synapse_names
 
-    if name is None:
-        neurons, synapses = ([_built_in(each) for each in names] for names in (builtin_names(), synapse_names()))
-        if as_json:
-            known = neurons + synapses
-            print_json([{"name": model.name, "kind": _kind(model), "about": model.about} for model in known])
-        else:
-            print_table(("model", "about"), [(model.name, model.about) for model in neurons])
-            print()
-            print_table(("synapse model", "about"), [(model.name, model.about) for model in synapses])
+    if name is not None:
+        model = _built_in(name)
+        print_json(_model_contents(model)) if as_json else _show_model(model)
         return
-    model = _built_in(name)
-    print_json(_model_contents(model)) if as_json else _show_model(model)
+    parts = {"model": builtin_names(), "synapse model": synapse_names(), "coupling": coupling_names()}
+    known = {title: [_built_in(each) for each in names] for title, names in parts.items()}
+    if as_json:
+        models = [model for part in known.values() for model in part]
+        print_json([{"name": model.name, "kind": _kind(model), "about": model.about} for model in models])
+        return
+    for number, (title, part) in enumerate(known.items()):
+        print("\n" * bool(number), end="")
+        print_table((title, "about"), [(model.name, model.about) for model in part])
 
 
-def _built_in(name: str) -> Model | SynapseModel:
+def _built_in(name: str) -> Model | SynapseModel | CouplingModel:
     from snnsim.errors import unknown
-    from snnsim.models import builtin, builtin_names, builtin_synapse, synapse_names
-    from snnsim.units import DIMENSIONLESS
+    from snnsim.models import builtin, builtin_coupling, builtin_names, builtin_synapse, coupling_names, synapse_names
+    from snnsim.units import DIMENSIONLESS, VOLTAGE
 
     if name in synapse_names():
         return builtin_synapse(name, DIMENSIONLESS)
+    if name in coupling_names():
+        return builtin_coupling(name, VOLTAGE)
     if name in builtin_names():
         return builtin(name)
-    raise InputError(unknown("model", name, [*builtin_names(), *synapse_names()]))
+    raise InputError(unknown("model", name, [*builtin_names(), *synapse_names(), *coupling_names()]))
 
 
-def _kind(model: Model | SynapseModel) -> str:
+def _kind(model: Model | SynapseModel | CouplingModel) -> str:
+    return str(model.document.get("kind", "neuron"))
+
+
+def _model_contents(model: Model | SynapseModel | CouplingModel) -> dict[str, Any]:
     from snnsim.equations import Model
-
-    return "neuron" if isinstance(model, Model) else "synapse"
-
-
-def _model_contents(model: Model | SynapseModel) -> dict[str, Any]:
-    from snnsim.equations import Model
+    from snnsim.equations.synapse import SynapseModel
 
     contents = {
         "name": model.name, "kind": _kind(model), "about": model.about, "source": model.source,
@@ -144,7 +147,9 @@ def _model_contents(model: Model | SynapseModel) -> dict[str, Any]:
             for name, parameter in model.parameters.items()
         },
     }
-    return contents | (_of_neuron(model) if isinstance(model, Model) else _of_synapse(model))
+    if isinstance(model, Model):
+        return contents | _of_neuron(model)
+    return contents | (_of_synapse(model) if isinstance(model, SynapseModel) else {})
 
 
 def _of_synapse(model: SynapseModel) -> dict[str, Any]:
@@ -170,7 +175,7 @@ def _part(key: str, value: Any) -> str:
     return f"{key}: {yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=1000).strip()}"
 
 
-def _show_model(model: Model | SynapseModel) -> None:
+def _show_model(model: Model | SynapseModel | CouplingModel) -> None:
     contents = _model_contents(model)
     print(f"{model.name}: {model.about}")
     if model.source:
@@ -179,9 +184,10 @@ def _show_model(model: Model | SynapseModel) -> None:
     for key, part in model.document.items():
         if key not in ("about", "source", "parameters"):
             print(_part(key, part))
-    print()
-    parameters = contents["parameters"].items()
-    print_table(("parameter", "default", "about"), [(name, p["default"], p["about"]) for name, p in parameters])
+    if contents["parameters"]:
+        print()
+        rows = [(name, p["default"], p["about"]) for name, p in contents["parameters"].items()]
+        print_table(("parameter", "default", "about"), rows)
     if "ports" in contents:
         print()
         print_table(("port", "unit of the weight"), [(name, unit or "1") for name, unit in contents["ports"].items()])

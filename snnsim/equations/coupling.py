@@ -14,7 +14,7 @@ from snnsim.equations.parse import Lookup, Parser
 from snnsim.equations.typed import Typed
 from snnsim.errors import InputError, Problems
 from snnsim.ir.ops import Builder, Op, Program
-from snnsim.units import DIMENSIONLESS, VOLTAGE, Dimension
+from snnsim.units import DIMENSIONLESS, VOLTAGE, Dimension, to_text
 
 KEYS = ("kind", "about", "source", "parameters", "variable", "adds")
 PRE, POST, WEIGHT, ADDS = "pre", "post", "w", "adds"
@@ -47,6 +47,12 @@ class CouplingModel:
 
     def __repr__(self) -> str:
         return f"CouplingModel({self.name!r})"
+
+    def default_text(self, name: str) -> str:
+        """The default of a parameter with its unit."""
+        parameter = self.parameters[name]
+        assert parameter.default is not None
+        return to_text(parameter.default, parameter.dimension)
 
     def weight(self, added: Dimension) -> Dimension:
         """The dimension of weights, where what is added has this one."""

@@ -186,10 +186,11 @@ def test_backends(capsys):
 def test_models(capsys):
     """`models` lists each built-in model with a sentence, those of neurons first."""
     assert main(["models"]) == 0
-    neurons, synapses = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
+    neurons, synapses, couplings = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
     assert neurons[0].split() == ["model", "about"]
     assert synapses[0].split() == ["synapse", "model", "about"]
-    for lines in (neurons, synapses):
+    assert couplings[0].split() == ["coupling", "about"]
+    for lines in (neurons, synapses, couplings):
         assert [line.split()[0] for line in lines[1:]] == sorted(line.split()[0] for line in lines[1:])
     assert "stdp_pair" in {line.split()[0] for line in synapses}
 
@@ -198,7 +199,7 @@ def test_models_for_machines(capsys):
     """`models --json` says of each which kind it is."""
     assert main(["models", "--json"]) == 0
     kinds = {model["name"]: model["kind"] for model in answer(capsys)}
-    assert (kinds["lif_psc_exp"], kinds["stp_tsodyks2"]) == ("neuron", "synapse")
+    assert (kinds["lif_psc_exp"], kinds["stp_tsodyks2"], kinds["diffusive"]) == ("neuron", "synapse", "coupling")
 
 
 def test_one_synapse_model(capsys):
@@ -208,6 +209,12 @@ def test_one_synapse_model(capsys):
     assert "on_post: c += a_plus*w_max*x\n" in text
     assert "w_min      0 weight              smallest weight\n" in text
     assert text.endswith("w_max      to be given (weight)  largest weight\n")
+
+
+def test_one_coupling(capsys):
+    """`models NAME` shows what a coupling adds."""
+    assert main(["models", "gap_junction"]) == 0
+    assert capsys.readouterr().out.endswith("\nkind: coupling\nvariable: v\nadds: w*(pre - post)\n")
 
 
 def test_one_model(capsys):
