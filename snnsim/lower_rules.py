@@ -68,7 +68,7 @@ class _Rule:
         return Plasticity(
             self.model.name, programs, params, states, traces, self.it.tie, delay_steps(self.it.axonal, self.dt),
             interval, self.sign, self.limit,
-            unit_name(self.p.weight.dimension), self._modulator(order),
+            unit_name(self.p.weight.dimension), self._modulator(order), self.model, self.values,
         )
 
     def _traces(self) -> tuple[SpikeTrace, ...]:
@@ -159,7 +159,7 @@ def make_coupling(net: Network, p: graph.Projection) -> Coupling | None:
     total = sum(_largest(q) * q.bound.max_indegree for q in together) * _RANGE
     quantum = power(total * 2.0**-62) if total else 1.0
     return Coupling(it.model.name, it.model.program, params, it.variable, coupled(it.drive), quantum,
-                         _largest(p) * _RANGE)
+                         _largest(p) * _RANGE, it.model, it.params, it.drive)
 
 
 def _largest(p: graph.Projection) -> float:

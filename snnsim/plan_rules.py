@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from snnsim.ir import Program
+
+if TYPE_CHECKING:
+    from snnsim.equations.coupling import CouplingModel
+    from snnsim.equations.synapse import SynapseModel
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Plasticity:
     what a presynaptic spike transmits.
     params: bound numbers; states: initial values besides `w`. axonal: steps of the delay before the synapse.
     interval: steps between runs of ``interval``, 0 for none. sign: what is sent is sign * send; |send| <= limit. unit:
-    of the weight, as text.
+    of the weight, as text. equations, values: where programs and numbers come from: the model, and its parameters.
     """
 
     model: str
@@ -54,6 +59,8 @@ class Plasticity:
     limit: float
     unit: str = ""
     modulator: Modulator | None = None
+    equations: SynapseModel | None = None
+    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,8 @@ class Coupling:
 
     program: DRIVEs w, pre and post (`variable` of both sides as the step before left it), OUTPUT ``adds``, which is
     rounded to whole multiples of `quantum` and summed; |adds| <= limit. drive: a DRIVE of the target's program, which
-    is the sum times the quantum.
+    is the sum times the quantum. equations, values: where program and numbers come from: the model, and its parameters.
+    input: the continuous input that `drive` is added to.
     """
 
     model: str
@@ -72,3 +80,6 @@ class Coupling:
     drive: str
     quantum: float
     limit: float
+    equations: CouplingModel | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    input: str = ""

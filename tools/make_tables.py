@@ -10,8 +10,8 @@ from typing import Any
 from snnsim.equations import Model
 from snnsim.equations.functions import FUNCTIONS
 from snnsim.equations.synapse import SynapseModel
-from snnsim.models import builtin, builtin_names, builtin_synapse, synapse_names
-from snnsim.units import DIMENSIONLESS, unit_name
+from snnsim.models import builtin, builtin_coupling, builtin_names, builtin_synapse, coupling_names, synapse_names
+from snnsim.units import DIMENSIONLESS, VOLTAGE, unit_name
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 
@@ -55,6 +55,14 @@ def _flow(value: Any) -> str:
     return str(value) if not isinstance(value, dict) else f"{{{', '.join(f'{k}: {v}' for k, v in value.items())}}}"
 
 
+def couplings() -> str:
+    """The built-in couplings."""
+    known = [builtin_coupling(name, VOLTAGE) for name in coupling_names()]
+    rows = [[f"`{m.name}`", m.about, f"`{m.variable}`" if m.variable else "to be named", f"`{m.document['adds']}`", m.source]
+            for m in known]
+    return table(["coupling", "what it is", "variable", "adds", "source"], rows)
+
+
 def functions() -> str:
     """The functions that an expression may call, and the draws."""
     return ", ".join(f"`{name}`" for name in sorted(FUNCTIONS))
@@ -88,8 +96,9 @@ def _parameters(model: Model | SynapseModel) -> list[str]:
 def text(page: str) -> str:
     """The page with its generated parts made anew."""
     page = _between(page, "functions", functions())
-    page = _between(page, "models", f"\n{models()}\n")
-    return _between(page, "synapses", f"\n{synapses()}\n")
+    for name, made in (("models", models()), ("synapses", synapses()), ("couplings", couplings())):
+        page = _between(page, name, f"\n{made}\n")
+    return page
 
 
 def _between(page: str, name: str, body: str) -> str:

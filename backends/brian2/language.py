@@ -9,6 +9,7 @@ rewriting of trees shows as a difference. What is put in their place:
     a name of a sub-expression         its text, in brackets
     20 ms, mV         20*ms_unit       see `units`
     a if c else b     choose(c, a, b)  and min, max, clip as minimum(a, b), maximum(a, b)
+    max(x, 0)         maximum(x, zero(x))   a plain 0 has any unit there
     normal()          normal_draw      drawn by snnsim, see `inputs`
 
 **Units.** snnsim computes in ms, mV, pA and um, a coherent system, as SI is. So Brian2's second stands for 1 ms here,
@@ -25,6 +26,7 @@ from typing import Any
 
 from snnsim.equations.document import expression_text
 from snnsim.equations.parse import UNITS, Lookup, Parser
+from snnsim.equations.rules import Parameter
 from snnsim.units import Dimension, unit
 
 BASES = ("second", "volt", "amp", "metre", "kelvin", "mole")
@@ -34,6 +36,17 @@ DRAWS = {"poisson": "poisson_draw", "uniform": "uniform_draw", "normal": "normal
 def own(name: str) -> str:
     """A name of the model in Brian2."""
     return f"{name}_m"
+
+
+def synaptic(name: str) -> str:
+    """A name of the model of a synapse: synapses know those of their target as well, which win over parameters."""
+    return f"{name}_s"
+
+
+def constants(parameters: Mapping[str, Parameter], values: Mapping[str, float]) -> dict[str, Any]:
+    """What synapses know: the parameters of their model, besides what every group does."""
+    found = {name: values.get(name, each.default) for name, each in parameters.items()}
+    return namespace() | {synaptic(name): quantity(value, parameters[name].dimension) for name, value in found.items()}
 
 
 def unit_text(dimension: Dimension) -> str:
@@ -57,6 +70,8 @@ def namespace() -> dict[str, Any]:
     same = {"return_unit": lambda a, b: a, "arg_units": [None, "a"], "arg_names": ["a", "b"]}
     functions = {
         "minimum": Function(np.minimum, **same), "maximum": Function(np.maximum, **same),
+        "zero": Function(np.zeros_like, arg_units=[None], arg_names=["a"], return_unit=lambda a: a),
+        "rint": Function(np.rint, arg_units=[1], arg_names=["a"], return_unit=1),
         "choose": Function(np.where, arg_units=[bool, None, "yes"], arg_names=["condition", "yes", "no"],
                            return_unit=lambda condition, yes, no: yes),
     }
@@ -135,6 +150,8 @@ class _Rewriter(ast.NodeTransformer):
 
 
 def _function(name: str, args: list[ast.expr]) -> ast.expr:
+    if name in ("min", "max", "clip"):
+        args = _with_units(args)
     if name in ("min", "max"):
         return reduce(lambda a, b: _call(f"{name}imum", a, b), args)
     if name == "clip":
@@ -143,6 +160,19 @@ def _function(name: str, args: list[ast.expr]) -> ast.expr:
         growth = _call("exp", ast.UnaryOp(ast.USub(), args[0]))
         return ast.BinOp(ast.Constant(1), ast.Div(), ast.BinOp(ast.Constant(1), ast.Add(), growth))
     return _call(name, *args)
+
+
+def _with_units(args: list[ast.expr]) -> list[ast.expr]:
+    """With zeros of the others' unit in place of plain ones."""
+    others = [arg for arg in args if not _is_zero(arg)]
+    if not others:
+        return args
+    like = min(others, key=lambda arg: len(ast.unparse(arg)))
+    return [_call("zero", like) if _is_zero(arg) else arg for arg in args]
+
+
+def _is_zero(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 0
 
 
 def _call(name: str, *args: ast.expr) -> ast.Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,14 @@ def slot(name: str, level: int) -> str:
     return f"{name}{level}"
 
 
-def group(population: Population, number: int, clock: Clock, code: Any) -> NeuronGroup:
-    """The neurons of a population; `code` is the class of compiled code."""
+def group(population: Population, number: int, clock: Clock, code: Any, sums: Sequence[str] = ()) -> NeuronGroup:
+    """The neurons of a population; `code` is the class of compiled code, `sums` name what synapses sum up for them."""
     model = population.model
     assert model is not None
     arrays = [name for name, value in population.values.items() if np.ndim(value)]
     written = write(model, arrays)
     neurons = NeuronGroup(
-        population.n, "\n".join(written.equations), method=state_updater(written.method), clock=clock,
+        population.n, "\n".join([*written.equations, *(f"{name} : 1" for name in sums)]), method=state_updater(written.method), clock=clock,
         namespace=_constants(population, model), name=f"population_{number}", codeobj_class=code, **_spiking(written),
     )
     for name in arrays:

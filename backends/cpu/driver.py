@@ -53,7 +53,7 @@ import numpy as np
 from numba import njit
 from snnsim.backends.cpu.cache import compiled
 from snnsim.backends.cpu.intrinsics import (
-    atomic_load, atomic_store, barrier, f32_as_int, f64_as_int, int_as_f32, int_as_f64)
+    arrive, atomic_load, atomic_store, barrier, f32_as_int, f64_as_int, int_as_f32, int_as_f64, wait)
 from snnsim.backends.cpu.kernels import (
     collect, collect_counts, copy_trace, deliver_pairs, deliver_ring, deliver_rows, deliver_synapses, draw_counts,
     list_parts, set_drive, step_words, take_row, take_schedule)
@@ -71,7 +71,7 @@ _LOOP = '''
             turn = 1 - turn
             if at + room > mine.size and s < steps:
                 atomic_store(sync, 16 + 8 * turn, 1)
-            barrier(sync, threads)
+            met = arrive(sync, threads)
 '''
 
 
@@ -96,9 +96,11 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
     """The module text for this shape of network; equal shapes give equal text, so compiled code is found again."""
     out = _Source()
     levels = sorted({p.level for p in populations})
+    early = _before_meeting(out, bundles)
+    out.add(3, "wait(sync, threads, met)")
     _ring_catch_up(out, bundles)
     plastic_driver.catch_up(out, plastic)
-    out.add(3, "if s == steps or atomic_load(sync, 16 + 8 * turn) != 0:", "    return s")
+    out.add(3, "if s == steps or atomic_load(sync, 16 + 8 * turn) != 0:", *early, "    return s")
     _arrivals(out, bundles)
     plastic_driver.arrivals(out, plastic)
     coupling_emit.add_inputs(out, couplings, argument_name)
@@ -122,6 +124,20 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
     return Driver(f"{header}\n{updates}\n\n{head}{_LOOP}{body}\n    return steps\n", tuple(out.names))
 
 
+def _before_meeting(out: _Source, bundles: list[BundleShape]) -> list[str]:
+    """While other threads are behind: deliver what they did before the epoch that they are in.
+
+    Returns the lines that take it back where the threads find that they have to stop.
+    """
+    deferred = [k for k, b in enumerate(bundles) if b.kind != "ring" and b.level < 0]
+    if not deferred:
+        return []
+    out.add(3, "if threads > 1 and s < steps:")
+    for k in deferred:
+        _deferred(out, 4, k, bundles[k], f"range({out.use(f'b{k}_late')}, {out.use(f'b{k}_delays')}.size)")
+    return [f"    if threads > 1 and s < steps: {out.use('acc')}[:] = 0"]
+
+
 def _ring_catch_up(out: _Source, bundles: list[BundleShape]) -> None:
     """After a meeting: send the spikes of the epoch just done into the rings."""
     rings = [k for k, b in enumerate(bundles) if b.kind == "ring"]
@@ -143,11 +159,17 @@ def _arrivals(out: _Source, bundles: list[BundleShape]) -> None:
             ring = out.use(f"b{k}_ring")
             out.add(2, f"take_row({out.use(f'b{k}_acc')}, {ring}[step % {ring}.shape[0]])")
         elif bundle.level < 0:
-            delays = out.use(f"b{k}_delays")
-            spikes = _delivery(out, k, bundle, f"{delays}.size", "g")
-            out.add(2, "n = 0", f"for g in range({delays}.size):", f"    past = h - {delays}[g]", "    if past >= 1:",
-                    "        for t in range(threads):", "            a, b = start[t, past - 1], start[t, past]",
-                    *(f"            {line}" for line in spikes), _deliver(out, k, bundle))
+            rest = f"b{k}_late if threads > 1 and s % epoch == 0 else b{k}_delays.size"
+            _deferred(out, 2, k, bundle, f"range({rest})")
+
+
+def _deferred(out: _Source, depth: int, k: int, bundle: BundleShape, groups: str) -> None:
+    """Deliver some groups of a bundle: those of delay d take the spikes of d steps ago."""
+    delays = out.use(f"b{k}_delays")
+    spikes = _delivery(out, k, bundle, f"{delays}.size", "g")
+    out.add(depth, "n = 0", f"for g in {groups}:", f"    past = h - {delays}[g]", "    if past >= 1:",
+            "        for t in range(threads):", "            a, b = start[t, past - 1], start[t, past]",
+            *(f"            {line}" for line in spikes), _deliver(out, k, bundle))
 
 
 def _delivery(out: _Source, k: int, bundle: BundleShape, groups: str, group: str) -> list[str]:

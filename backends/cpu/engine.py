@@ -48,7 +48,7 @@ class CpuEngine:
         self.compile_s = time.perf_counter() - began
         self.pool = ThreadPoolExecutor(self.threads)
         list(self.pool.map(lambda p: p.bound.prepared(fast_words), plan.projections))
-        make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide,
+        make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide, self.epoch,
                          self._add_more)
         self.parts = list(self.pool.map(make, range(self.threads)))
         self.plastic.attach(self.parts)

@@ -152,23 +152,37 @@ _SPINS = 50_000   # some tens of microseconds
 
 
 @compiled()
-def barrier(sync, threads):  # type: ignore[no-untyped-def]
-    """Wait until all `threads` are here. sync: see ``open_barrier``; word 0 counts arrivals, word 8 the rounds passed.
+def arrive(sync, threads):  # type: ignore[no-untyped-def]
+    """Say that this thread is here; returns what ``wait`` needs. sync: see ``open_barrier``.
+
+    Word 0 counts arrivals, word 8 the rounds passed.
+    """
+    generation = atomic_load(sync, 8)
+    if threads > 1 and atomic_add(sync, 0, 1) == threads - 1:
+        atomic_store(sync, 0, 0)
+        _release(sync, generation + 1)
+    return generation
+
+
+@compiled()
+def wait(sync, threads, generation):  # type: ignore[no-untyped-def]
+    """Wait until all `threads` have arrived.
 
     Spins first, then sleeps. A thread that only yielded would hand a whole slice of time to whatever else runs, at
     every meeting: on a busy machine that is a hundred times slower.
     """
     if threads == 1:
         return
-    generation = atomic_load(sync, 8)
-    if atomic_add(sync, 0, 1) == threads - 1:
-        atomic_store(sync, 0, 0)
-        _release(sync, generation + 1)
-        return
     for _ in range(_SPINS):
         if atomic_load(sync, 8) != generation:
             return
     _wait(sync, generation)
+
+
+@compiled()
+def barrier(sync, threads):  # type: ignore[no-untyped-def]
+    """Meet with the other threads."""
+    wait(sync, threads, arrive(sync, threads))
 
 
 if _CAN_SLEEP:

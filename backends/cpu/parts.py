@@ -20,12 +20,12 @@ _PARTS = 512    # pieces of rows that are listed before they are delivered: they
 
 
 class PartMaker:
-    """Makes the part of the network that a thread owns. wide: arrivals are 64-bit."""
+    """Makes the part of the network that a thread owns. wide: arrivals are 64-bit; epoch: steps between meetings."""
 
     def __init__(self, plan: Plan, slices: Slices, places: Places, bundles: list[Bundle], updates: list[Update],
-                 wide: bool, add_more: Callable[[Part, int], None]) -> None:
+                 wide: bool, epoch: int, add_more: Callable[[Part, int], None]) -> None:
         self.plan, self.slices, self.places, self.bundles, self.updates = plan, slices, places, bundles, updates
-        self.sums, self.add_more = np.int64 if wide else np.int32, add_more
+        self.sums, self.epoch, self.add_more = np.int64 if wide else np.int32, epoch, add_more
 
     def __call__(self, thread: int) -> Part:
         k0, k1 = key_of(self.plan.seed)
@@ -115,6 +115,7 @@ class PartMaker:
         part[f"b{k}_acc"] = part["acc"][packed.base : packed.end]
         ring = bundle.kind == "ring"
         part[f"b{k}_delays"] = packed.delays if ring else np.array(bundle.delays, np.int64)
+        part[f"b{k}_late"] = int(np.searchsorted(bundle.delays, self.epoch, side="right"))
         part[f"b{k}_parts"] = np.zeros((3, _PARTS), np.int64)
         if ring:
             part[f"b{k}_ring"] = np.zeros((max(bundle.delays) + 1, packed.end - packed.base), self.sums)

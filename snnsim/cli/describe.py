@@ -113,7 +113,8 @@ def models(
         print_json([{"name": model.name, "kind": _kind(model), "about": model.about} for model in models])
         return
     for number, (title, part) in enumerate(known.items()):
-        print("\n" * bool(number), end="")
+        if number:
+            print()
         print_table((title, "about"), [(model.name, model.about) for model in part])
 
 

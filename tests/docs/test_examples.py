@@ -17,9 +17,12 @@ from snnsim.cli import main
 from snnsim.cli.app import COMMANDS
 from snnsim.connect import RULES
 from snnsim.distributions import KINDS
+from snnsim.equations import coupling, synapse_read
 from snnsim.equations.behaviour import KEYS
 from snnsim.equations.rules import METHODS
-from snnsim.schema import INPUTS, NetworkSpec, PopulationSpec, ProjectionSpec
+from snnsim.schema import (
+    INPUTS, CouplingSpec, NetworkSpec, PopulationSpec, ProjectionSpec, RecordSpec, SynapseSpec, WeightsSpec,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
@@ -85,7 +88,9 @@ def test_commands(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("page", "names"), [
     ("cli", COMMANDS), ("config", RULES), ("config", KINDS), ("config", INPUTS), ("models", KEYS), ("models", METHODS),
-    ("config", NetworkSpec.keys()), ("config", PopulationSpec.keys()), ("config", ProjectionSpec.keys()),
+    ("models", synapse_read.KEYS), ("models", coupling.KEYS),
+    *(("config", spec.keys()) for spec in (NetworkSpec, PopulationSpec, ProjectionSpec, SynapseSpec, CouplingSpec, RecordSpec,
+                                           WeightsSpec)),
 ], ids=lambda part: part if isinstance(part, str) else ",".join(part))
 def test_every_name_is_explained(page: str, names: Any) -> None:
     """A key, rule, distribution, input, method or command that the code knows stands on its page, as code."""

@@ -11,6 +11,7 @@ from snnsim import analysis, configs
 # Hz over the whole duration: what the comment of each file says.
 EXPECTED = {
     "brunel": {"exc": (31, 33), "inh": (31, 33)},
+    "brunel_stdp": {"exc": (31, 33), "inh": (31, 33)},
     "coba": {"exc": (18, 21), "inh": (18, 21)},
     "cobahh": {"exc": (33, 38), "inh": (33, 38)},
     "cuba": {"exc": (5, 6), "inh": (5, 6)},
@@ -58,3 +59,25 @@ def test_brunel_is_as_irregular_and_asynchronous_as_in_nest():
     counts = np.histogram(times[late], bins=np.arange(200, 1200, 3.0))[0]
     assert np.nanmean(analysis.cv_isi(times[late], ids[late], 10000)) == pytest.approx(0.173, abs=0.01)
     assert 60 < counts.var() / counts.mean() < 140
+
+
+@pytest.mark.slow
+def test_weights_of_brunel_stdp_drift_as_in_nest():
+    """NEST 3.10 has 31.99 Hz, and after 1 s weights of 0.09990 mV on average with a standard deviation of 0.00079 mV."""
+    program = snnsim.compile(snnsim.load(configs.path("brunel_stdp")), backend="cpu")
+    program.run("1 s")
+    weights = program.weights("learning")["weight"]
+    assert weights.mean() == pytest.approx(0.09990, abs=0.00002)
+    assert weights.std() == pytest.approx(0.00079, abs=0.00002)
+
+
+def test_brunel_stdp_is_brunel_with_plastic_synapses():
+    """Sizes, parameters, inputs and weights in the beginning are those of brunel.yaml."""
+    plastic, static = (snnsim.load(configs.path(name)) for name in ("brunel_stdp", "brunel"))
+    assert [p.synapse is not None for p in plastic.projections] == [True, False, False, False]
+
+    def described(net):
+        rows = {(p.source.name, p.target.name): (p.rule.to_spec(), p.weight.to_spec(), p.delay.to_spec()) for p in net.projections}
+        return rows, [(p.name, p.n, {k: v.to_spec() for k, v in p.params.items()}) for p in net.populations.values()]
+
+    assert described(plastic) == described(static)

@@ -1,0 +1,114 @@
+"""The document of a synapse model, written out for Brian2: variables, and what each event does.
+
+Statements stay statements, in their order. A name of a rule's own is a variable of the piece of code; a condition is
+kept as 1 or 0, since Brian2 takes names for numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from snnsim.backends.brian2.language import Language, synaptic, unit_text
+from snnsim.equations.lines import Assignment, assignment, logical_lines
+from snnsim.equations.statements import MODULATOR, SEND, SINCE, SUM, WEIGHT
+from snnsim.equations.synapse import SynapseModel
+from snnsim.plan_rules import SpikeTrace
+from snnsim.units import DIMENSIONLESS, TIME
+
+# Times since the latest presynaptic event are counted in steps, from this one on where there was one.
+SINCE_LINE = f"{synaptic(SINCE)} = choose(last_s < 0, 1e9*ms_unit, (t_in_timesteps + 1 - last_s)*dt)"
+LAST_LINE = "last_s = t_in_timesteps + 1"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A model in Brian2's language.
+
+    equations: variables of a synapse. events: event -> statements. traces: side (``pre``, ``post``, ``modulator``) ->
+    what its spikes do to the traces.
+    """
+
+    equations: list[str]
+    events: dict[str, list[str]]
+    traces: dict[str, list[str]]
+
+
+def write(model: SynapseModel, traces: tuple[SpikeTrace, ...], total: str) -> Rule:
+    """`model` for Brian2. traces: those of the projection, which says how spikes pair; total: what stands for sum_w."""
+    return _Writer(model, {trace.name: trace.nearest for trace in traces}, total).write()
+
+
+@dataclass
+class _Writer:
+    """Writes one model."""
+
+    model: SynapseModel
+    nearest: dict[str, bool]
+    total: str
+    say: Language = field(init=False)
+
+    def __post_init__(self) -> None:
+        it = self.model
+        names = (WEIGHT, SEND, SINCE, MODULATOR, *it.parameters, *it.states, *(trace.name for trace in it.traces))
+        self.say = Language({name: synaptic(name) for name in names} | {SUM: self.total})
+
+    def write(self) -> Rule:
+        events = {event: self._event(event) for event in ("pre", "post", "step", "interval")}
+        if events["pre"][:1] == [] or not any(line.startswith(f"{synaptic(SEND)} =") for line in events["pre"]):
+            events["pre"].append(f"{synaptic(SEND)} = {synaptic(WEIGHT)}")
+        traces = {side: self._increments(side) for side in ("pre", "post", "modulator")}
+        if any(SINCE in line for line in events["pre"]):
+            events["pre"].insert(0, SINCE_LINE)
+            traces["pre"].append(LAST_LINE)
+        return Rule(self._equations(), events, traces)
+
+    def _equations(self) -> list[str]:
+        it, modulator = self.model, self.model.modulator
+        found = {WEIGHT: it.weight, SEND: it.weight, SINCE: TIME, **it.states,
+                 MODULATOR: modulator if modulator not in (None, "any") else DIMENSIONLESS}
+        taus = {trace.name: self.say(it.document["traces"][trace.name]["tau"]) for trace in it.traces}
+        units = {trace.name: unit_text(trace.dimension) for trace in it.traces}
+        return [*(f"{synaptic(name)} : {unit_text(dimension)}" for name, dimension in found.items()),
+                *(f"d{synaptic(name)}/dt = -{synaptic(name)}/({taus[name]}) : {units[name]} (clock-driven)" for name in taus),
+                "last_s : integer", "modulating_s : 1"]
+
+    def _increments(self, side: str) -> list[str]:
+        lines = []
+        for trace in self.model.traces:
+            if trace.on == side:
+                name, add = synaptic(trace.name), self.say(self.model.document["traces"][trace.name].get("add", 1))
+                lines.append(f"{name} = {add}" if self.nearest[trace.name] else f"{name} = {name} + ({add})")
+        return lines
+
+    # --- statements --------------------------------------------------------------------------------------------------
+
+    def _event(self, event: str) -> list[str]:
+        source = self.model.document.get(f"on_{event}", "")
+        if event == "interval" and source:
+            source = source["do"]
+        say, lines = self.say, list[str]()
+        for _, text in logical_lines(source):
+            it = assignment(text)
+            lines.append(_statement(it, say))
+            if it.name not in say.names:
+                say = say.knowing(**{it.name: _read(it, say)})
+        return lines
+
+
+def _statement(it: Assignment, say: Language) -> str:
+    name, tree = synaptic(it.name), say.tree(it.right)
+    value = f"choose({ast.unparse(tree)}, 1, 0)" if _is_condition(tree) else ast.unparse(tree)
+    return f"{name} = {value}" if it.sign == "=" else f"{name} = {name} {it.sign[0]} ({value})"
+
+
+def _read(it: Assignment, say: Language) -> str:
+    """What stands for a name of the rule's own once it has a value."""
+    return f"{synaptic(it.name)} > 0.5" if _is_condition(say.tree(it.right)) else synaptic(it.name)
+
+
+def _is_condition(node: Any) -> bool:
+    if isinstance(node, ast.Name):
+        return ">" in node.id   # a name that stands for a condition
+    return isinstance(node, (ast.Compare, ast.BoolOp)) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
