@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from snnsim.equations import Model
+from snnsim.equations.coupling import CouplingModel
 from snnsim.equations.functions import FUNCTIONS
 from snnsim.equations.synapse import SynapseModel
 from snnsim.models import builtin, builtin_coupling, builtin_names, builtin_synapse, coupling_names, synapse_names
@@ -58,9 +59,12 @@ def _flow(value: Any) -> str:
 def couplings() -> str:
     """The built-in couplings."""
     known = [builtin_coupling(name, VOLTAGE) for name in coupling_names()]
-    rows = [[f"`{m.name}`", m.about, f"`{m.variable}`" if m.variable else "to be named", f"`{m.document['adds']}`", m.source]
-            for m in known]
+    rows = [[f"`{m.name}`", m.about, _variable(m), f"`{m.document['adds']}`", m.source] for m in known]
     return table(["coupling", "what it is", "variable", "adds", "source"], rows)
+
+
+def _variable(model: CouplingModel) -> str:
+    return f"`{model.variable}`" if model.variable else "to be named"
 
 
 def functions() -> str:

@@ -7,7 +7,8 @@ Its queues and synapses take a unit several times, so what they read is the list
 from __future__ import annotations
 
 import numpy as np
-from brian2 import NeuronGroup, Synapses
+from brian2 import NeuronGroup
+from brian2.synapses.synapses import SynapticPathway
 
 
 class Emission:
@@ -17,9 +18,9 @@ class Emission:
     spiked.
     """
 
-    def __init__(self, group: NeuronGroup, links: list[Synapses], counted: bool) -> None:
+    def __init__(self, group: NeuronGroup, pathways: list[SynapticPathway], counted: bool) -> None:
         self.group, self.counted, self.units = group, counted, np.zeros(0, np.int64)
-        self.pathways = [link.pre for link in links if link.source is group]
+        self.pathways = [pathway for pathway in pathways if pathway.source is group]
 
     def __call__(self) -> None:
         if not self.group.thresholder:

@@ -9,6 +9,7 @@ snnsim's step k is Brian2's step k - 1: what Brian2 computes from t = (k - 1) h 
     groups       refractoriness, then Brian2's state updater
     jumps        maps take their new values, arrivals act (in Brian2's default schedule they would after the thresholds)
     thresholds, outputs, resets
+    learn        plastic synapses (``plastic``)
 
 A spike of step k is put into the queue in step k + 1, so a delay of D steps is D - 1 steps there. Brian2 lets a unit go
 at the first step with ``t - lastspike >= refractory``, one step before snnsim for the same time, so it is given one
@@ -30,14 +31,16 @@ from brian2 import Clock, Network, NetworkOperation, second
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.base import BrianObjectException
 
-from snnsim.backends.brian2 import neurons, synapses
+from snnsim.backends.brian2 import coupling, neurons, plastic, synapses
 from snnsim.backends.brian2.document import counts
 from snnsim.backends.brian2.emission import Emission
 from snnsim.backends.brian2.inputs import Feed
 from snnsim.backends.brian2.language import own
+from snnsim.backends.reference.plasticity import Sent, WeightLog
 from snnsim.engine import Chunk, rows_between
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, Population
+from snnsim.plan_rules import Modulator
 
 REFRACTORY = "refractory"
 
@@ -51,11 +54,10 @@ class Brian2Engine:
         began = time.perf_counter()
         self.plan, self.done = plan, 0
         self.clock = Clock(dt=plan.dt * second, name="clock*")
-        self.groups = [neurons.group(p, k, self.clock, NumpyCodeObject) for k, p in enumerate(plan.populations)]
-        self.links = [s for k in range(len(plan.projections))
-                      for s in synapses.connect(plan, k, self.groups, self.clock, NumpyCodeObject)]
+        self.groups = [neurons.group(p, k, self.clock, NumpyCodeObject, self._sums(k)) for k, p in enumerate(plan.populations)]
+        self._connect()
         self.feeds = [Feed(plan, k, group) for k, group in enumerate(self.groups)]
-        self.emissions = [Emission(group, self.links, p.model is not None and counts(p.model))
+        self.emissions = [Emission(group, self.pathways, p.model is not None and counts(p.model))
                           for group, p in zip(self.groups, plan.populations, strict=True)]
         self.network = Network(*self.groups, *self.links, *self._operations())
         self.network.schedule = self._schedule()
@@ -64,19 +66,41 @@ class Brian2Engine:
         self._prepare()
         for emission in self.emissions:
             emission()
-        self._objects = [each for each in self.network.sorted_objects if each.active]
+        self._objects = [self._runners.get(each.name, each) for each in self.network.sorted_objects if each.active]
         self._took = time.perf_counter() - began
+
+    def _connect(self) -> None:
+        """Static synapses, plastic ones and couplings: those of Brian2, their pathways, and what runs in their place."""
+        plan, common = self.plan, (self.groups, self.clock, NumpyCodeObject)
+        numbers = range(len(plan.projections))
+        self.links = [s for k in numbers if plan.projections[k].spiking for s in synapses.connect(plan, k, *common)]
+        self.pathways = [link.pre for link in self.links]
+        self.plastic = {k: plastic.PlasticSynapses(plan, k, *common) for k in numbers if plan.projections[k].plastic}
+        coupled = [coupling.CoupledSynapses(plan, k, *common) for k in numbers if plan.projections[k].coupling]
+        coupling.add_up(plan, coupled, *common)
+        self._runners: dict[str, Any] = {}
+        for each in (*self.plastic.values(), *coupled):
+            self.links += [each.synapses] if each.synapses is not None else []
+            self._runners |= each.runners
+        self.pathways += [pathway for each in self.plastic.values() for pathway in each.pathways]
+
+    def _sums(self, number: int) -> list[str]:
+        """Names of what synapses sum up for the units of a population."""
+        mine = [(k, p) for k, p in enumerate(self.plan.projections) if p.target == number]
+        return [*(plastic.total(k) for k, p in mine if p.plastic and p.plastic.interval),
+                *(coupling.total(k) for k, p in mine if p.coupling)]
 
     def _operations(self) -> list[NetworkOperation]:
         feed = NetworkOperation(self._feed, clock=self.clock, when="start")
-        return [feed, *(NetworkOperation(emission, clock=self.clock, when=neurons.slot("outputs", p.level))
-                        for emission, p in zip(self.emissions, self.plan.populations, strict=True))]
+        listen = NetworkOperation(self._listen, clock=self.clock, when=plastic.LEARN)
+        return [feed, listen, *(NetworkOperation(emission, clock=self.clock, when=neurons.slot("outputs", p.level))
+                                for emission, p in zip(self.emissions, self.plan.populations, strict=True))]
 
     def _schedule(self) -> list[str]:
         levels = range(1 + max(p.level for p in self.plan.populations))
         slots = [neurons.slot(name, level) for level in levels for name in neurons.SLOTS]
         # Brian2 wants the names of its own slots in every schedule.
-        return ["start", synapses.DUE, *slots, "groups", "thresholds", "synapses", "resets", "end"]
+        return ["start", synapses.DUE, *slots, plastic.LEARN, "groups", "thresholds", "synapses", "resets", "end"]
 
     def _start(self) -> None:
         for k, population in enumerate(self.plan.populations):
@@ -92,8 +116,11 @@ class Brian2Engine:
     def _problem(self, error: Any) -> Problem:
         """A fault that Brian2 found only when it wrote its code."""
         parts, cause = str(getattr(error, "_brian_objname", "")).split("_"), error.__cause__ or error
-        number = int(parts[1]) if parts[0] == "population" else None
-        place = "" if number is None else f"populations.{self.plan.populations[number].name}"
+        place = ""
+        if parts[0] == "population":
+            place = f"populations.{self.plan.populations[int(parts[1])].name}"
+        elif parts[0] == "projection":
+            place = f"projections.{self.plan.projections[int(parts[1])].label}"
         return Problem(place, f"Brian2 cannot run this: {' '.join(str(cause).split())}")
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -103,38 +130,70 @@ class Brian2Engine:
         first = self.done
         traces = [np.zeros((rows_between(first, steps, t.every), t.units.size), self.plan.dtype)
                   for t in self.plan.traces]
+        logs = [WeightLog(request, self.plastic[request.projection]) for request in self.plan.weights]
         for _ in range(steps):
-            self._step()
+            sent = self._step()
+            for log in logs:
+                log.note(self.done, sent)
             for out, trace in zip(traces, self.plan.traces, strict=True):
                 if self.done % trace.every == 0:
                     row = self.done // trace.every - first // trace.every - 1
                     out[row] = self._recorded(trace.population, trace.variable)[trace.units]
         spikes = _sorted({step: units for step, units in self.recent.items() if step > first})
         self.recent = {step: units for step, units in self.recent.items() if step > self.done - self.plan.max_delay}
-        return Chunk(steps, *spikes, traces)
+        return Chunk(steps, *spikes, traces, [log.chunk() for log in logs])
 
-    def _step(self) -> None:
+    def _step(self) -> dict[int, Sent]:
+        """One step; returns what plastic synapses sent."""
         for each in self._objects:
             each.run()
         self.done += 1
         self._set_time()
-        self.recent[self.done] = np.concatenate([
-            emission.units + population.first
-            for emission, population in zip(self.emissions, self.plan.populations, strict=True)])
+        return {k: each.end(self.done, self._counted) for k, each in self.plastic.items()}
 
     def _feed(self) -> None:
+        """Before all populations: what comes from outside and from plastic synapses, and what modulates."""
         for feed in self.feeds:
             feed(self.done + 1)
+        for each in self.plastic.values():
+            each.begin(self._modulator(each.rule.modulator))
+
+    def _modulator(self, it: Modulator | None) -> np.ndarray | None:
+        """The values of the variable that modulates."""
+        if it is None or it.variable is None:
+            return None
+        return self._value(it.population, it.variable)
+
+    def _listen(self) -> None:
+        """After all populations: the spikes of the step."""
+        self.recent[self.done + 1] = np.concatenate([
+            emission.units + population.first
+            for emission, population in zip(self.emissions, self.plan.populations, strict=True)])
+        for each in self.plastic.values():
+            each.listen(self.done + 1, self._counted)
+
+    def _counted(self, number: int, step: int) -> np.ndarray:
+        """How often each unit of a population spiked in a step."""
+        population = self.plan.populations[number]
+        return np.bincount(self._spikes(population, step), minlength=population.n)
 
     def _set_time(self) -> None:
         self.clock.variables["timestep"].get_value()[0] = self.done
         self.clock.variables["t"].get_value()[0] = self.done * self.plan.dt
 
     def _recorded(self, number: int, variable: str) -> np.ndarray:
-        population = self.plan.populations[number]
-        if variable in population.program.states:
+        if variable in self.plan.populations[number].program.states:
             return self.get(number, variable)
+        return self._output(number, variable)
+
+    def _output(self, number: int, variable: str) -> np.ndarray:
         return np.asarray(self.groups[number].variables[f"{variable}_out"].get_value())
+
+    def _value(self, number: int, variable: str) -> np.ndarray:
+        """The values of a state or an output."""
+        if variable in self.plan.populations[number].program.states:
+            return self.plan.populations[number].value(variable, self.get(number, variable))
+        return self._output(number, variable)
 
     # --- states ------------------------------------------------------------------------------------------------------
 
@@ -181,8 +240,8 @@ class Brian2Engine:
         self._set_time()
         for k, values in counters.items():
             self.set(k, REFRACTORY, values)
-        for link in self.links:
-            self._fill(link.pre)
+        for pathway in self.pathways:
+            self._fill(pathway)
         for emission, population in zip(self.emissions, self.plan.populations, strict=True):
             emission.publish(self._spikes(population, done))
 
@@ -191,11 +250,14 @@ class Brian2Engine:
         population = next(p for p, g in zip(self.plan.populations, self.groups, strict=True) if g is pathway.source)
         for _ in range(self.plan.max_delay + 1):
             pathway.queue.advance()
-        if pathway.when == synapses.DUE:
-            for then in range(self.done - self.plan.max_delay, self.done):
-                if (units := self._spikes(population, then)).size:
-                    pathway.queue.push(units.astype(np.int32))
-                pathway.queue.advance()
+        # Static synapses get the spikes of a step in the next one, plastic ones at once.
+        newest = {synapses.DUE: self.done, plastic.LEARN: self.done + 1}.get(pathway.when)
+        if newest is None:
+            return
+        for then in range(newest - self.plan.max_delay, newest):
+            if (units := self._spikes(population, then)).size:
+                pathway.queue.push(units.astype(np.int32))
+            pathway.queue.advance()
 
     def _spikes(self, population: Population, step: int) -> np.ndarray:
         units = self.recent.get(step, np.zeros(0, np.int64)) - population.first
@@ -204,28 +266,42 @@ class Brian2Engine:
     def snapshot(self) -> Any:
         """All that changes."""
         states = [(k, s, self.get(k, s)) for k, p in enumerate(self.plan.populations) for s in p.program.states]
-        return self.done, states, self.history()
+        return self.done, states, self.history(), {k: self.plasticity(k) for k in self.plastic}
 
     def restore(self, saved: Any) -> None:
         """Back to a snapshot."""
-        done, states, history = saved
+        done, states, history, learnt = saved
+        for k, values in learnt.items():
+            self.set_plasticity(k, done, values)
         self.load(done, *history)
         for k, state, values in states:
             self.set(k, state, values)
 
-    # --- plasticity: refused -----------------------------------------------------------------------------------------
+    # --- plasticity --------------------------------------------------------------------------------------------------
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
-        """No projection is plastic."""
-        raise NotImplementedError
+        """Everything that changes in a plastic projection; see ``snnsim.engine``."""
+        it = self.plastic[projection]
+        return it.state() | self._said(it.rule.modulator)
+
+    def _said(self, modulator: Modulator | None) -> dict[str, np.ndarray]:
+        """The output that modulates: no state has it."""
+        if modulator is None or modulator.variable in (None, *self.plan.populations[modulator.population].program.states):
+            return {}
+        return {"modulator": self._output(modulator.population, str(modulator.variable)).copy()}
 
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
-        """No projection is plastic."""
-        raise NotImplementedError
+        """The opposite."""
+        it = self.plastic[projection]
+        it.set_state(values)
+        if it.rule.modulator is not None and "modulator" in values:
+            output = f"{it.rule.modulator.variable}_out"
+            neurons.set_variable(self.groups[it.rule.modulator.population], output, values["modulator"])
 
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
-        """No projection is plastic."""
-        raise NotImplementedError
+        """source, target, delay and w; see ``snnsim.engine``."""
+        it = self.plastic[projection]
+        return {"source": it.source, "target": it.target, "delay": it.delay, "w": it.values["w"].copy()}
 
     # --- about it ----------------------------------------------------------------------------------------------------
 

@@ -44,8 +44,7 @@ class Entry(NamedTuple):
 
 def refused(plan: Plan) -> list[Problem]:
     """Everything in a plan that stands in the ledger, each with its place."""
-    problems = [Problem(f"projections.{p.label}.synapse", PLASTIC if p.plastic is not None else COUPLED)
-                for p in plan.projections if p.plastic is not None or p.coupling is not None]
+    problems = list[Problem]()
     for population in plan.populations:
         assert population.model is not None
         case = Case(population, population.model, read_rules(population.model.document), plan.dt)
@@ -101,8 +100,6 @@ def _names(case: Case) -> Iterator[str]:
     yield from (name for name in names if not name.isascii() or name.startswith("_"))
 
 
-PLASTIC = "brian2 runs static synapses only, so far"
-COUPLED = "brian2 runs synapses that act at spikes only, so far"
 LEDGER = {
     "spike tests in sub-steps": Entry(
         "brian2 tests for a spike once per step, and this model asks for a test in every sub-step (spike_test)",

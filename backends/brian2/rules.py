@@ -14,9 +14,12 @@ from snnsim.backends.brian2.language import Language, synaptic, unit_text
 from snnsim.equations.lines import Assignment, assignment, logical_lines
 from snnsim.equations.statements import MODULATOR, SEND, SINCE, SUM, WEIGHT
 from snnsim.equations.synapse import SynapseModel
+from snnsim.equations.synapse_read import Trace
 from snnsim.plan_rules import SpikeTrace
 from snnsim.units import DIMENSIONLESS, TIME
 
+# Spikes of the modulator that act in a step.
+SPIKES = "modulator_spikes_s"
 # Times since the latest presynaptic event are counted in steps, from this one on where there was one.
 SINCE_LINE = f"{synaptic(SINCE)} = choose(last_s < 0, 1e9*ms_unit, (t_in_timesteps + 1 - last_s)*dt)"
 LAST_LINE = "last_s = t_in_timesteps + 1"
@@ -56,7 +59,7 @@ class _Writer:
 
     def write(self) -> Rule:
         events = {event: self._event(event) for event in ("pre", "post", "step", "interval")}
-        if events["pre"][:1] == [] or not any(line.startswith(f"{synaptic(SEND)} =") for line in events["pre"]):
+        if not any(line.startswith(f"{synaptic(SEND)} = ") for line in events["pre"]):
             events["pre"].append(f"{synaptic(SEND)} = {synaptic(WEIGHT)}")
         traces = {side: self._increments(side) for side in ("pre", "post", "modulator")}
         if any(SINCE in line for line in events["pre"]):
@@ -68,18 +71,19 @@ class _Writer:
         it, modulator = self.model, self.model.modulator
         found = {WEIGHT: it.weight, SEND: it.weight, SINCE: TIME, **it.states,
                  MODULATOR: modulator if modulator not in (None, "any") else DIMENSIONLESS}
-        taus = {trace.name: self.say(it.document["traces"][trace.name]["tau"]) for trace in it.traces}
-        units = {trace.name: unit_text(trace.dimension) for trace in it.traces}
         return [*(f"{synaptic(name)} : {unit_text(dimension)}" for name, dimension in found.items()),
-                *(f"d{synaptic(name)}/dt = -{synaptic(name)}/({taus[name]}) : {units[name]} (clock-driven)" for name in taus),
-                "last_s : integer", "modulating_s : 1"]
+                *map(self._decay, it.traces), f"{synaptic('last')} : integer", f"{SPIKES} : 1 (shared)"]
+
+    def _decay(self, trace: Trace) -> str:
+        name, tau = synaptic(trace.name), self.say(self.model.document["traces"][trace.name]["tau"])
+        return f"d{name}/dt = -{name}/({tau}) : {unit_text(trace.dimension)} (clock-driven)"
 
     def _increments(self, side: str) -> list[str]:
         lines = []
         for trace in self.model.traces:
             if trace.on == side:
-                name, add = synaptic(trace.name), self.say(self.model.document["traces"][trace.name].get("add", 1))
-                lines.append(f"{name} = {add}" if self.nearest[trace.name] else f"{name} = {name} + ({add})")
+                add = self.say(self.model.document["traces"][trace.name].get("add", 1))
+                lines.append(_increment(synaptic(trace.name), add, side == MODULATOR, self.nearest[trace.name]))
         return lines
 
     # --- statements --------------------------------------------------------------------------------------------------
@@ -88,13 +92,20 @@ class _Writer:
         source = self.model.document.get(f"on_{event}", "")
         if event == "interval" and source:
             source = source["do"]
-        say, lines = self.say, list[str]()
+        say, lines, given = self.say, list[str](), set(self.say.names)
         for _, text in logical_lines(source):
             it = assignment(text)
             lines.append(_statement(it, say))
-            if it.name not in say.names:
+            if it.name not in given:
                 say = say.knowing(**{it.name: _read(it, say)})
         return lines
+
+
+def _increment(name: str, add: str, counted: bool, nearest: bool) -> str:
+    """counted: by all spikes of a step at once."""
+    if counted:
+        return f"{name} = choose({SPIKES} > 0, {add}, {name})" if nearest else f"{name} = {name} + {SPIKES}*({add})"
+    return f"{name} = {add}" if nearest else f"{name} = {name} + ({add})"
 
 
 def _statement(it: Assignment, say: Language) -> str:
@@ -105,10 +116,11 @@ def _statement(it: Assignment, say: Language) -> str:
 
 def _read(it: Assignment, say: Language) -> str:
     """What stands for a name of the rule's own once it has a value."""
-    return f"{synaptic(it.name)} > 0.5" if _is_condition(say.tree(it.right)) else synaptic(it.name)
+    return f"({synaptic(it.name)} > 0.5)" if _is_condition(say.tree(it.right)) else synaptic(it.name)
 
 
 def _is_condition(node: Any) -> bool:
     if isinstance(node, ast.Name):
         return ">" in node.id   # a name that stands for a condition
-    return isinstance(node, (ast.Compare, ast.BoolOp)) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return negated or isinstance(node, (ast.Compare, ast.BoolOp))

@@ -88,14 +88,14 @@ class ReferenceEngine:
         """One step of all populations, those that others act on without delay first; then of plastic projections."""
         step = self.done + 1
         self.inputs = self._coupled(step)
-        modulators = {k: self._modulator(p.rule.modulator, step) for k, p in self.plastic.items()}
+        variables = {k: self._variable(p.rule.modulator) for k, p in self.plastic.items()}
         emitted = [np.zeros(0, np.int64)]
         for k in sorted(range(len(self.plan.populations)), key=lambda k: self.plan.populations[k].level):
             emitted.append(self._update(k, step) + self.plan.populations[k].first)
         self.pending.pop(step, None)
         self.recent[step] = np.concatenate(emitted)
         self.done = step
-        return {k: p.step(step, self._events(p, step, modulators[k])) for k, p in self.plastic.items()}
+        return {k: p.step(step, self._events(p, step, variables[k])) for k, p in self.plastic.items()}
 
     def _update(self, k: int, step: int) -> np.ndarray:
         """One step of one population; the numbers of its units that spike, as often as they do."""
@@ -133,16 +133,17 @@ class ReferenceEngine:
         population = self.plan.populations[k]
         return np.bincount(_within(population, self.recent.get(step, _NONE)), minlength=population.n)
 
-    def _events(self, plastic: PlasticProjection, step: int, modulator: Any) -> Events:
-        pre = self._spikes(plastic.it.source, step - plastic.rule.axonal)
-        return Events(pre, lambda then: self._spikes(plastic.it.target, then), modulator)
+    def _events(self, plastic: PlasticProjection, step: int, variable: Any) -> Events:
+        """What reaches a projection in a step; variable: that of its modulator, as the step before left it."""
+        pre, modulator = self._spikes(plastic.it.source, step - plastic.rule.axonal), plastic.rule.modulator
+        if modulator is not None and modulator.variable is None:
+            variable = int(self._spikes(modulator.population, step - modulator.delay).sum())
+        return Events(pre, lambda then: self._spikes(plastic.it.target, then), variable)
 
-    def _modulator(self, modulator: Modulator | None, step: int) -> Any:
-        """Number of spikes, or the value that the variable has before this step."""
-        if modulator is None:
+    def _variable(self, modulator: Modulator | None) -> Any:
+        """The value that a modulating variable has now."""
+        if modulator is None or modulator.variable is None:
             return 0
-        if modulator.variable is None:
-            return int(self._spikes(modulator.population, step - modulator.delay).sum())
         values = self._values(modulator.population, modulator.variable)
         return values[0] if values.size == 1 else values
 

@@ -150,7 +150,7 @@ class PlasticProjection:
             outputs = self._run("pre", chosen, step, self._traces(step, chosen, after), events)
             sent = outputs.get("send", self.values["w"][chosen])
             parts.append(self._transmit(step, chosen, np.broadcast_to(sent, chosen.shape)))
-        return _joined(parts)
+        return joined(parts)
 
     def _transmit(self, step: int, chosen: np.ndarray, sent: np.ndarray) -> Sent:
         wrong = ~(np.abs(sent) <= self.rule.limit)
@@ -213,7 +213,8 @@ class PlasticProjection:
         return effects.outputs
 
 
-def _joined(parts: list[Sent]) -> Sent:
+def joined(parts: list[Sent]) -> Sent:
+    """What was sent by one after the other."""
     nothing = Sent(np.zeros(0, np.int64), np.zeros(0))
     return Sent(*(np.concatenate(column) for column in zip(nothing, *parts, strict=True)))
 

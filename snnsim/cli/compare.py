@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from snnsim.network import Network
+    from snnsim.recording.recorded import Weights
     from snnsim.result import Result
 
 Names = Annotated[str, typer.Option("--backends", metavar="A,B", help="The others are compared to the first.")]
-COLUMNS = ("backend", "spikes", "first_difference", "spike_distance", "trace_error", "rtf")
+COLUMNS = ("backend", "spikes", "first_difference", "spike_distance", "trace_error", "weight_error", "first_weight",
+           "rtf")
+# Recorded weights differ where they do by more than this part of the largest of them.
+WEIGHT_TOLERANCE = 1e-6
 
 
 def compare(
@@ -33,7 +37,7 @@ def compare(
     """One network on several backends.
 
     Prints the first spike that differs from the first backend's, the spike-train distance (van Rossum, 10 ms), the
-    largest difference of a recorded state, and the speed.
+    largest difference of a recorded state and of a recorded weight, where weights first differ, and the speed.
     """
     import snnsim
     from snnsim.lowering import make_plan
@@ -71,6 +75,8 @@ def _row(expected: Result, found: Result) -> dict[str, Any]:
         "first_difference": first_difference(expected, found),
         "spike_distance": _spike_distance(expected, found),
         "trace_error": _trace_error(expected, found),
+        "weight_error": _weight_error(expected, found),
+        "first_weight": first_weight(expected, found),
         "rtf": found.summary["rtf"],
     }
 
@@ -112,3 +118,51 @@ def _trace_error(expected: Result, found: Result) -> float | None:
 
     differences = [np.abs(expected.trace(*key) - found.trace(*key)) for key in expected.traces]
     return max((float(each.max(initial=0.0)) for each in differences), default=None)
+
+
+# --- recorded weights ------------------------------------------------------------------------------------------------
+
+def _weight_error(expected: Result, found: Result) -> float | None:
+    """The largest difference of a recorded weight, in its own unit; None where none is recorded."""
+    sizes = [_apart(expected.weights(name), found.weights(name))[0] for name in expected.weight_names]
+    return max((float(each.max(initial=0.0)) for each in sizes), default=None)
+
+
+def first_weight(expected: Result, found: Result) -> str | None:
+    """The earliest recorded weight that differs by more than the tolerance, or that only one of two results has.
+
+    As ``"course[3->17] at 12.3 ms"``, with the name of the recording, source and target; None where all are equal.
+    """
+    places = [(place[0], name, *place[1:]) for name in expected.weight_names
+              if (place := _first_apart(expected.weights(name), found.weights(name))) is not None]
+    if not places:
+        return None
+    time, name, source, target = min(places)
+    return f"{name}[{source}->{target}] at {time:g} ms"
+
+
+def _first_apart(a: Weights, b: Weights) -> tuple[float, int, int] | None:
+    """Time, source and target of the first weight of a recording that differs."""
+    import numpy as np
+
+    difference, common = _apart(a, b)
+    # Written so that what is not a number differs.
+    wrong = np.argwhere(~(difference <= WEIGHT_TOLERANCE * np.abs(a.values).max(initial=0.0)))
+    if wrong.size:
+        row, synapse = wrong[0][0], wrong[0][-1]
+        return float(a.times[row]), int(a.source[synapse]), int(a.target[synapse])
+    rest = [(float(each.times[common]), int(each.source[common]), int(each.target[common])) for each in (a, b)
+            if each.values.ndim == 1 and len(each.times) > common]
+    return min(rest, default=None)
+
+
+def _apart(a: Weights, b: Weights) -> tuple[NDArray[np.float64], int]:
+    """Differences of the weights that both have, and how many rows they fill: up to the first event of one alone."""
+    import numpy as np
+
+    common = min(len(a.times), len(b.times))
+    if a.values.ndim == 1:
+        events = [np.stack([each.times[:common], each.source[:common], each.target[:common]]) for each in (a, b)]
+        other = np.flatnonzero((events[0] != events[1]).any(axis=0))
+        common = int(other[0]) if other.size else common
+    return np.abs(a.values[:common].astype(np.float64) - b.values[:common]), common

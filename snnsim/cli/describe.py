@@ -96,9 +96,9 @@ def models(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this one.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """The built-in models of neurons, synapses and couplings, or all about one.
+    """The built-in models, or all about one.
 
-    Shows equations or rules, parameters with units and defaults, and the source.
+    Those of neurons, synapses and couplings: equations or rules, parameters with units and defaults, and the source.
     """
     from snnsim.models import builtin_names, coupling_names, synapse_names
 

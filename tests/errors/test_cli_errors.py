@@ -6,6 +6,7 @@ import pytest
 
 from snnsim.cli import app, main
 from snnsim.errors import InputError, Problem, RunError
+from snnsim.registry import backends
 
 USAGE = "Usage: snnsim [OPTIONS] COMMAND [ARGS]...\nTry 'snnsim -h' for help.\n\nError: {message}\n"
 
@@ -98,7 +99,8 @@ def test_compare_with_an_unknown_backend(capsys, tmp_path):
     config = tmp_path / "net.yaml"
     config.write_text("snnsim: 1\nduration: 10000 s\npopulations: {a: {n: 1, model: lif_psc_delta}}\n")
     assert main(["compare", str(config), "--backends", "reference,cpuu"]) == 2
-    expected = "backend: unknown backend 'cpuu'; expected one of: auto, cpu, reference (did you mean cpu?)\n"
+    known = ", ".join(sorted(["auto", *backends()]))
+    expected = f"backend: unknown backend 'cpuu'; expected one of: {known} (did you mean cpu?)\n"
     assert capsys.readouterr().err == expected
 
 

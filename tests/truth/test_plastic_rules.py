@@ -105,13 +105,14 @@ def test_scaling_sums_to_what_is_asked(precision: str, backend: str) -> None:
 
 
 @backends
-def test_dopamine_comes_late_and_to_all(backend: str) -> None:
-    """One spike of any unit of the modulator, 3 steps late: w grows by the integral of c n over each following step."""
+@pytest.mark.parametrize("late", [0, 1, 3])
+def test_dopamine_comes_late_and_to_all(late: int, backend: str) -> None:
+    """Two spikes of any units of the modulator, some steps late: w grows by the integral of c n over each later step."""
     tau_c, tau_n, a, w_max = 100.0, 50.0, 0.01, 100.0
-    rule = {"model": "stdp_dopamine", "modulator": "dopamine", "modulator_delay": "3 step",
+    rule = {"model": "stdp_dopamine", "modulator": "dopamine", "modulator_delay": f"{late} step",
             "params": {"w_max": f"{w_max} pA", "tau_c": f"{tau_c} ms", "tau_n": f"{tau_n} ms", "a_plus": a}}
     net = sn.Network(dt=f"{DT} ms", precision="double")
-    played(net, "dopamine", [20, 20], [0, 2], 3)
+    played(net, "dopamine", [23 - late] * 2, [0, 2], 3)
     played(net, "pre", [10])
     played(net, "post", [12])
     net.project("pre", "post", sn.one_to_one(), weight="40 pA", delay="1 step", name="it", synapse=rule)

@@ -243,6 +243,37 @@ def test_first_difference_names_population_unit_and_time(config):
     assert first_difference(*results) == "cells[2] at 4.1 ms"
 
 
+PLASTIC = """
+snnsim: 1
+precision: double
+dt: 0.1 ms
+populations:
+  a: {n: 2, model: spike_times, params: {times: [1 ms, 3 ms, 3 ms], ids: [0, 0, 1]}}
+  b: {n: 1, model: spike_times, params: {times: [2 ms], ids: [0]}}
+projections:
+  - {name: ab, from: a, to: b, connect: {rule: all_to_all}, weight: 1, delay: 0.1 ms,
+     synapse: {model: stdp_pair, params: {w_max: 2, lambda: 0.01}}}
+record: {weights: {sent: {projection: ab, on: pre}, course: {projection: ab, every: 0.5 ms}}}
+duration: 5 ms
+"""
+
+
+@pytest.mark.parametrize(("was", "becomes", "error", "first"), [
+    ("0.01", "0.01", 0.0, None),
+    ("0.01", "0.02", 0.00956, "course[0->0] at 2.5 ms"),     # the first pair is that of the spikes at 1 and 2 ms
+    ("0.01", "0.01000001", 1e-8, None),                    # below the tolerance
+    ("[0, 0, 1]", "[0, 1, 1]", 0.0095, "course[0->0] at 3 ms"),
+    ("[1 ms, 3 ms, 3 ms]", "[1 ms, 3 ms, 1.4 ms]", 0.0192, "sent[1->0] at 1.4 ms"),
+])
+def test_weights_are_compared(was, becomes, error, first):
+    """The largest difference of recorded weights, and the first that differs or that only one has."""
+    from snnsim.cli.compare import _weight_error, first_weight
+
+    results = [snnsim.run(snnsim.loads(text), backend="reference") for text in (PLASTIC, PLASTIC.replace(was, becomes))]
+    assert _weight_error(*results) == pytest.approx(error, rel=0.05)
+    assert first_weight(*results) == first
+
+
 def test_plot_convert_recover(config, capsys, tmp_path):
     """The commands on files write theirs and print its name."""
     run("run", config, "-o", "out.h5")
