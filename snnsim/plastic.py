@@ -49,3 +49,58 @@ def diverged(plan: Plan, projection: Projection, source: int, target: int, step:
     """The error for a coupling that adds more than can come of a network that is stable."""
     place = f"projection {projection.label}: the coupling of unit {source} to unit {target}"
     return NumericalError(f"{place} became {found:g} {_when(plan, step)}; a smaller dt or weaker coupling may help")
+
+
+# --- recorded weights ------------------------------------------------------------------------------------------------
+
+class Sent(NamedTuple):
+    """What synapses transmit in one step: the number of each, and its weight with its sign."""
+
+    synapse: np.ndarray
+    weight: np.ndarray
+
+
+class Learning(Protocol):
+    """The synapses of a plastic projection, in canonical order. values: `w` and states, [synapses]."""
+
+    rule: Plasticity
+    dtype: Any
+
+    @property
+    def values(self) -> Mapping[str, np.ndarray]: ...
+
+
+def joined(parts: list[Sent]) -> Sent:
+    """What was sent by one after the other."""
+    nothing = Sent(np.zeros(0, np.int64), np.zeros(0))
+    return Sent(*(np.concatenate(column) for column in zip(nothing, *parts, strict=True)))
+
+
+class WeightLog:
+    """What one request of the plan asks for, over the steps of a chunk."""
+
+    def __init__(self, request: WeightRequest, projection: Learning) -> None:
+        self.request, self.projection = request, projection
+        self.rows: list[Any] = []
+
+    def note(self, step: int, sent: Mapping[int, Sent]) -> None:
+        """Look at what a step did."""
+        if self.request.on_pre:
+            self._note_sent(step, sent[self.request.projection])
+        elif step % self.request.every == 0:
+            weights = self.projection.values["w"][self.request.synapses]
+            self.rows.append(weights * self.projection.dtype(self.projection.rule.sign))
+
+    def _note_sent(self, step: int, sent: Sent) -> None:
+        place = np.searchsorted(self.request.synapses, sent.synapse)
+        mine = np.isin(sent.synapse, self.request.synapses)
+        order = np.argsort(place[mine], kind="stable")
+        self.rows.append((np.full(order.size, step), place[mine][order], sent.weight[mine][order]))
+
+    def chunk(self) -> Any:
+        """All of it, as ``Chunk.weights`` says."""
+        dtype = self.projection.dtype
+        if not self.request.on_pre:
+            return np.array(self.rows, dtype).reshape(-1, self.request.synapses.size)
+        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, dtype))
+        return tuple(np.concatenate(column) for column in zip(nothing, *self.rows, strict=True))

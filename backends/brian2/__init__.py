@@ -37,9 +37,9 @@ class Brian2Backend:
         return refused(plan)
 
     def memory(self, plan: Plan, threads: int | None = None) -> int:
-        """About 200 bytes per synapse while Brian2 sorts them, 100 per state and unit."""
+        """About 200 bytes per synapse while Brian2 sorts them, twice that where it learns, 100 per state and unit."""
         units = sum(100 * p.n * (4 + len(p.program.states)) for p in plan.populations)
-        return units + 200 * sum(p.bound.synapses for p in plan.projections)
+        return units + sum((200 if p.plastic is None else 400) * p.bound.synapses for p in plan.projections)
 
     def compile(self, plan: Plan, threads: int | None = None) -> Brian2Engine:
         """An engine; `threads` has no effect."""

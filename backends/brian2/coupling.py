@@ -1,7 +1,7 @@
 """A continuous coupling as ``Synapses``: what each of them adds, and its sum as a ``(summed)`` variable of the targets.
 
-It is computed at the beginning of a step, from what the step before left. What is summed are whole numbers of quanta, as
-in the other backends, so the order does not matter.
+It is computed at the beginning of a step, from what the step before left. What is summed are whole numbers of quanta,
+as in the other backends, so the order does not matter.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class CoupledSynapses:
         table = self.it.table(plan.populations[self.it.target].n)
         self.source, self.target, self.weight = table["source"], table["target"], table["weight"].astype(plan.dtype)
         self.runners: dict[str, Any] = {}
+        self.pathways: list[Any] = []
         self.synapses = self._build(groups) if self.source.size else None
 
     def _build(self, groups: list[NeuronGroup]) -> Synapses:

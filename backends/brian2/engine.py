@@ -31,16 +31,17 @@ from brian2 import Clock, Network, NetworkOperation, second
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.base import BrianObjectException
 
-from snnsim.backends.brian2 import coupling, neurons, plastic, synapses
+from snnsim.backends.brian2 import neurons, plastic, synapses
 from snnsim.backends.brian2.document import counts
 from snnsim.backends.brian2.emission import Emission
 from snnsim.backends.brian2.inputs import Feed
 from snnsim.backends.brian2.language import own
+from snnsim.backends.brian2.learning import Learning
+from snnsim.backends.brian2.wiring import Wiring, sums
 from snnsim.backends.reference.plasticity import Sent, WeightLog
 from snnsim.engine import Chunk, rows_between
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, Population
-from snnsim.plan_rules import Modulator
 
 REFRACTORY = "refractory"
 
@@ -54,41 +55,23 @@ class Brian2Engine:
         began = time.perf_counter()
         self.plan, self.done = plan, 0
         self.clock = Clock(dt=plan.dt * second, name="clock*")
-        self.groups = [neurons.group(p, k, self.clock, NumpyCodeObject, self._sums(k)) for k, p in enumerate(plan.populations)]
-        self._connect()
+        self.groups = [neurons.group(p, k, self.clock, NumpyCodeObject, sums(plan, k))
+                       for k, p in enumerate(plan.populations)]
+        self.wiring = Wiring(plan, self.groups, self.clock, NumpyCodeObject)
+        self.learning = Learning(plan, self.wiring.plastic, self._variable, self._counted)
         self.feeds = [Feed(plan, k, group) for k, group in enumerate(self.groups)]
-        self.emissions = [Emission(group, self.pathways, p.model is not None and counts(p.model))
+        self.emissions = [Emission(group, self.wiring.pathways, p.model is not None and counts(p.model))
                           for group, p in zip(self.groups, plan.populations, strict=True)]
-        self.network = Network(*self.groups, *self.links, *self._operations())
+        self.network = Network(*self.groups, *self.wiring.links, *self._operations())
         self.network.schedule = self._schedule()
         self.recent: dict[int, np.ndarray] = {}
         self._start()
         self._prepare()
         for emission in self.emissions:
             emission()
-        self._objects = [self._runners.get(each.name, each) for each in self.network.sorted_objects if each.active]
+        self._objects = [self.wiring.runners.get(each.name, each) for each in self.network.sorted_objects
+                         if each.active]
         self._took = time.perf_counter() - began
-
-    def _connect(self) -> None:
-        """Static synapses, plastic ones and couplings: those of Brian2, their pathways, and what runs in their place."""
-        plan, common = self.plan, (self.groups, self.clock, NumpyCodeObject)
-        numbers = range(len(plan.projections))
-        self.links = [s for k in numbers if plan.projections[k].spiking for s in synapses.connect(plan, k, *common)]
-        self.pathways = [link.pre for link in self.links]
-        self.plastic = {k: plastic.PlasticSynapses(plan, k, *common) for k in numbers if plan.projections[k].plastic}
-        coupled = [coupling.CoupledSynapses(plan, k, *common) for k in numbers if plan.projections[k].coupling]
-        coupling.add_up(plan, coupled, *common)
-        self._runners: dict[str, Any] = {}
-        for each in (*self.plastic.values(), *coupled):
-            self.links += [each.synapses] if each.synapses is not None else []
-            self._runners |= each.runners
-        self.pathways += [pathway for each in self.plastic.values() for pathway in each.pathways]
-
-    def _sums(self, number: int) -> list[str]:
-        """Names of what synapses sum up for the units of a population."""
-        mine = [(k, p) for k, p in enumerate(self.plan.projections) if p.target == number]
-        return [*(plastic.total(k) for k, p in mine if p.plastic and p.plastic.interval),
-                *(coupling.total(k) for k, p in mine if p.coupling)]
 
     def _operations(self) -> list[NetworkOperation]:
         feed = NetworkOperation(self._feed, clock=self.clock, when="start")
@@ -130,7 +113,7 @@ class Brian2Engine:
         first = self.done
         traces = [np.zeros((rows_between(first, steps, t.every), t.units.size), self.plan.dtype)
                   for t in self.plan.traces]
-        logs = [WeightLog(request, self.plastic[request.projection]) for request in self.plan.weights]
+        logs = [WeightLog(request, self.wiring.plastic[request.projection]) for request in self.plan.weights]
         for _ in range(steps):
             sent = self._step()
             for log in logs:
@@ -149,28 +132,20 @@ class Brian2Engine:
             each.run()
         self.done += 1
         self._set_time()
-        return {k: each.end(self.done, self._counted) for k, each in self.plastic.items()}
+        return self.learning.end(self.done)
 
     def _feed(self) -> None:
         """Before all populations: what comes from outside and from plastic synapses, and what modulates."""
         for feed in self.feeds:
             feed(self.done + 1)
-        for each in self.plastic.values():
-            each.begin(self._modulator(each.rule.modulator))
-
-    def _modulator(self, it: Modulator | None) -> np.ndarray | None:
-        """The values of the variable that modulates."""
-        if it is None or it.variable is None:
-            return None
-        return self._value(it.population, it.variable)
+        self.learning.begin()
 
     def _listen(self) -> None:
         """After all populations: the spikes of the step."""
         self.recent[self.done + 1] = np.concatenate([
             emission.units + population.first
             for emission, population in zip(self.emissions, self.plan.populations, strict=True)])
-        for each in self.plastic.values():
-            each.listen(self.done + 1, self._counted)
+        self.learning.listen(self.done + 1)
 
     def _counted(self, number: int, step: int) -> np.ndarray:
         """How often each unit of a population spiked in a step."""
@@ -184,16 +159,14 @@ class Brian2Engine:
     def _recorded(self, number: int, variable: str) -> np.ndarray:
         if variable in self.plan.populations[number].program.states:
             return self.get(number, variable)
-        return self._output(number, variable)
+        return self._variable(number, variable)
 
-    def _output(self, number: int, variable: str) -> np.ndarray:
-        return np.asarray(self.groups[number].variables[f"{variable}_out"].get_value())
-
-    def _value(self, number: int, variable: str) -> np.ndarray:
+    def _variable(self, number: int, variable: str) -> np.ndarray:
         """The values of a state or an output."""
-        if variable in self.plan.populations[number].program.states:
-            return self.plan.populations[number].value(variable, self.get(number, variable))
-        return self._output(number, variable)
+        if variable == REFRACTORY:
+            return self._counter(self.groups[number])
+        states = self.plan.populations[number].program.states
+        return self.groups[number].variables[own(variable) if variable in states else f"{variable}_out"].get_value()
 
     # --- states ------------------------------------------------------------------------------------------------------
 
@@ -240,7 +213,7 @@ class Brian2Engine:
         self._set_time()
         for k, values in counters.items():
             self.set(k, REFRACTORY, values)
-        for pathway in self.pathways:
+        for pathway in self.wiring.pathways:
             self._fill(pathway)
         for emission, population in zip(self.emissions, self.plan.populations, strict=True):
             emission.publish(self._spikes(population, done))
@@ -266,7 +239,7 @@ class Brian2Engine:
     def snapshot(self) -> Any:
         """All that changes."""
         states = [(k, s, self.get(k, s)) for k, p in enumerate(self.plan.populations) for s in p.program.states]
-        return self.done, states, self.history(), {k: self.plasticity(k) for k in self.plastic}
+        return self.done, states, self.history(), {k: self.plasticity(k) for k in self.wiring.plastic}
 
     def restore(self, saved: Any) -> None:
         """Back to a snapshot."""
@@ -281,38 +254,26 @@ class Brian2Engine:
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
-        it = self.plastic[projection]
-        return it.state() | self._said(it.rule.modulator)
-
-    def _said(self, modulator: Modulator | None) -> dict[str, np.ndarray]:
-        """The output that modulates: no state has it."""
-        if modulator is None or modulator.variable in (None, *self.plan.populations[modulator.population].program.states):
-            return {}
-        return {"modulator": self._output(modulator.population, str(modulator.variable)).copy()}
+        return self.learning.state(projection)
 
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """The opposite."""
-        it = self.plastic[projection]
-        it.set_state(values)
-        if it.rule.modulator is not None and "modulator" in values:
-            output = f"{it.rule.modulator.variable}_out"
-            neurons.set_variable(self.groups[it.rule.modulator.population], output, values["modulator"])
+        self.learning.set_state(projection, values)
 
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
-        it = self.plastic[projection]
-        return {"source": it.source, "target": it.target, "delay": it.delay, "w": it.values["w"].copy()}
+        return self.learning.synapses_of(projection)
 
     # --- about it ----------------------------------------------------------------------------------------------------
 
     @property
     def synapses(self) -> int:
         """How many there are."""
-        return sum(len(link) for link in self.links)
+        return sum(len(link) for link in self.wiring.links)
 
     def memory(self) -> dict[str, int]:
         """Bytes of the arrays of synapses and of neurons; Brian2's queues are not counted."""
-        return {"synapses": sum(map(_bytes, self.links)), "other": sum(map(_bytes, self.groups))}
+        return {"synapses": sum(map(_bytes, self.wiring.links)), "other": sum(map(_bytes, self.groups))}
 
     def facts(self) -> dict[str, Any]:
         """Brian2 writes NumPy code; the time is that of building and writing."""

@@ -30,6 +30,8 @@ from snnsim.equations.rules import Parameter
 from snnsim.units import Dimension, unit
 
 BASES = ("second", "volt", "amp", "metre", "kelvin", "mole")
+# How the text ends that stands for a name that has a condition, which is kept as 1 or 0.
+CONDITION = " > 0.5)"
 DRAWS = {"poisson": "poisson_draw", "uniform": "uniform_draw", "normal": "normal_draw"}
 
 
@@ -130,7 +132,11 @@ class _Rewriter(ast.NodeTransformer):
         return ast.Name(own(name) if ast.unparse(node.slice) == "n" else f"{name}_next")
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        return _call("choose", *map(self.visit, (node.test, node.body, node.orelse)))
+        test, yes, no = map(self.visit, (node.test, node.body, node.orelse))
+        if is_condition(yes) and is_condition(no):   # Brian2's functions return numbers
+            neither = ast.UnaryOp(ast.Not(), test)
+            return ast.BoolOp(ast.Or(), [ast.BoolOp(ast.And(), [test, yes]), ast.BoolOp(ast.And(), [neither, no])])
+        return _call("choose", test, yes, no)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """``a < b < c`` as ``a < b and b < c``."""
@@ -169,6 +175,14 @@ def _with_units(args: list[ast.expr]) -> list[ast.expr]:
         return args
     like = min(others, key=lambda arg: len(ast.unparse(arg)))
     return [_call("zero", like) if _is_zero(arg) else arg for arg in args]
+
+
+def is_condition(node: ast.expr) -> bool:
+    """Whether an expression of Brian2 is true or false."""
+    if isinstance(node, ast.Name):
+        return node.id.endswith(CONDITION)
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return negated or isinstance(node, (ast.Compare, ast.BoolOp))
 
 
 def _is_zero(node: ast.expr) -> bool:

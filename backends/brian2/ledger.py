@@ -6,18 +6,23 @@ The conformance suite skips a case with exactly these reasons, and docs/design/b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from snnsim.backends.brian2.inputs import own_draws
+from snnsim.backends.brian2.rules import rule_text
 from snnsim.equations import Model
 from snnsim.equations.behaviour import read_rules
+from snnsim.equations.coupling import CouplingModel
 from snnsim.equations.expr import Expr, state
 from snnsim.equations.host import Table
 from snnsim.equations.linear import NotLinearError, Terms, in_one, in_states
+from snnsim.equations.lines import assignment, logical_lines
 from snnsim.equations.rules import Rules
+from snnsim.equations.synapse import SynapseModel
+from snnsim.equations.synapse_read import EVENTS
 from snnsim.errors import Problem
 from snnsim.ir import Op
 from snnsim.plan import Plan, Population
@@ -44,7 +49,9 @@ class Entry(NamedTuple):
 
 def refused(plan: Plan) -> list[Problem]:
     """Everything in a plan that stands in the ledger, each with its place."""
-    problems = list[Problem]()
+    problems = [Problem(f"projections.{p.label}.{kind}", f"{rule.model}: {NAMES}{name}") for p in plan.projections
+                for kind, rule in (("synapse", p.plastic), ("coupling", p.coupling)) if rule is not None
+                for name in _wrong(_names_of(rule.equations))]
     for population in plan.populations:
         assert population.model is not None
         case = Case(population, population.model, read_rules(population.model.document), plan.dt)
@@ -96,10 +103,23 @@ def _several_draws(case: Case) -> Iterator[str]:
 
 
 def _names(case: Case) -> Iterator[str]:
-    names = (*case.model.parameters, *case.model.states, *case.model.drives, *case.model.ports)
+    yield from _wrong([*case.model.parameters, *case.model.states, *case.model.drives, *case.model.ports])
+
+
+def _wrong(names: Iterable[str]) -> Iterator[str]:
     yield from (name for name in names if not name.isascii() or name.startswith("_"))
 
 
+def _names_of(model: SynapseModel | CouplingModel | None) -> list[str]:
+    """Names of parameters, and those that the rules of a synapse change or make."""
+    assert model is not None
+    if isinstance(model, CouplingModel):
+        return list(model.parameters)
+    changed = (assignment(text).name for event in EVENTS for _, text in logical_lines(rule_text(model, event)))
+    return list(dict.fromkeys([*model.parameters, *(trace.name for trace in model.traces), *model.states, *changed]))
+
+
+NAMES = "Brian2 takes names of ASCII letters, digits and _ that do not begin with _, and this is another: "
 LEDGER = {
     "spike tests in sub-steps": Entry(
         "brian2 tests for a spike once per step, and this model asks for a test in every sub-step (spike_test)",
@@ -116,8 +136,7 @@ LEDGER = {
     "several draws of one kind": Entry(
         "snnsim hands its random numbers over to brian2, one of a kind for each unit and step; this model draws more: ",
         _several_draws),
-    "names that Brian2 does not take": Entry(
-        "Brian2 takes names of ASCII letters, digits and _ that do not begin with _, and this is another: ", _names),
+    "names that Brian2 does not take": Entry(NAMES, _names),
 }
 
 

@@ -38,8 +38,9 @@ def group(population: Population, number: int, clock: Clock, code: Any, sums: Se
     assert model is not None
     arrays = [name for name, value in population.values.items() if np.ndim(value)]
     written = write(model, arrays)
+    lines = [*written.equations, *(f"{name} : 1" for name in sums)]
     neurons = NeuronGroup(
-        population.n, "\n".join([*written.equations, *(f"{name} : 1" for name in sums)]), method=state_updater(written.method), clock=clock,
+        population.n, "\n".join(lines), method=state_updater(written.method), clock=clock,
         namespace=_constants(population, model), name=f"population_{number}", codeobj_class=code, **_spiking(written),
     )
     for name in arrays:

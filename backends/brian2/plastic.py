@@ -151,8 +151,8 @@ class PlasticSynapses:
         sent = self._array(SEND)[synapses]
         wrong = np.flatnonzero(~(np.abs(sent) <= self.rule.limit))
         if wrong.size:
-            k, found = synapses[wrong[0]], float(sent[wrong[0]])
-            raise out_of_bounds(self.plan, self.it, int(self.source[k]), int(self.target[k]), running(self.clock), found)
+            k, step, found = synapses[wrong[0]], running(self.clock), float(sent[wrong[0]])
+            raise out_of_bounds(self.plan, self.it, int(self.source[k]), int(self.target[k]), step, found)
         weight = sent * self.rule.sign
         quanta = np.rint(weight / self.it.quanta[0]).astype(np.int64)
         for delay in np.unique(self.dendritic[synapses]):

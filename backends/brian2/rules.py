@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import Any
 
-from snnsim.backends.brian2.language import Language, synaptic, unit_text
+from snnsim.backends.brian2.language import CONDITION, Language, is_condition, synaptic, unit_text
 from snnsim.equations.lines import Assignment, assignment, logical_lines
 from snnsim.equations.statements import MODULATOR, SEND, SINCE, SUM, WEIGHT
 from snnsim.equations.synapse import SynapseModel
-from snnsim.equations.synapse_read import Trace
+from snnsim.equations.synapse_read import EVENTS, Trace
 from snnsim.plan_rules import SpikeTrace
 from snnsim.units import DIMENSIONLESS, TIME
 
@@ -43,6 +42,12 @@ def write(model: SynapseModel, traces: tuple[SpikeTrace, ...], total: str) -> Ru
     return _Writer(model, {trace.name: trace.nearest for trace in traces}, total).write()
 
 
+def rule_text(model: SynapseModel, event: str) -> str:
+    """The statements of an event."""
+    source = model.document.get(f"on_{event}", "")
+    return source["do"] if event == "interval" and source else source
+
+
 @dataclass
 class _Writer:
     """Writes one model."""
@@ -58,7 +63,7 @@ class _Writer:
         self.say = Language({name: synaptic(name) for name in names} | {SUM: self.total})
 
     def write(self) -> Rule:
-        events = {event: self._event(event) for event in ("pre", "post", "step", "interval")}
+        events = {event: self._event(event) for event in EVENTS}
         if not any(line.startswith(f"{synaptic(SEND)} = ") for line in events["pre"]):
             events["pre"].append(f"{synaptic(SEND)} = {synaptic(WEIGHT)}")
         traces = {side: self._increments(side) for side in ("pre", "post", "modulator")}
@@ -89,11 +94,8 @@ class _Writer:
     # --- statements --------------------------------------------------------------------------------------------------
 
     def _event(self, event: str) -> list[str]:
-        source = self.model.document.get(f"on_{event}", "")
-        if event == "interval" and source:
-            source = source["do"]
         say, lines, given = self.say, list[str](), set(self.say.names)
-        for _, text in logical_lines(source):
+        for _, text in logical_lines(rule_text(self.model, event)):
             it = assignment(text)
             lines.append(_statement(it, say))
             if it.name not in given:
@@ -110,17 +112,10 @@ def _increment(name: str, add: str, counted: bool, nearest: bool) -> str:
 
 def _statement(it: Assignment, say: Language) -> str:
     name, tree = synaptic(it.name), say.tree(it.right)
-    value = f"choose({ast.unparse(tree)}, 1, 0)" if _is_condition(tree) else ast.unparse(tree)
+    value = f"choose({ast.unparse(tree)}, 1, 0)" if is_condition(tree) else ast.unparse(tree)
     return f"{name} = {value}" if it.sign == "=" else f"{name} = {name} {it.sign[0]} ({value})"
 
 
 def _read(it: Assignment, say: Language) -> str:
     """What stands for a name of the rule's own once it has a value."""
-    return f"({synaptic(it.name)} > 0.5)" if _is_condition(say.tree(it.right)) else synaptic(it.name)
-
-
-def _is_condition(node: Any) -> bool:
-    if isinstance(node, ast.Name):
-        return ">" in node.id   # a name that stands for a condition
-    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-    return negated or isinstance(node, (ast.Compare, ast.BoolOp))
+    return f"({synaptic(it.name)}{CONDITION}" if is_condition(say.tree(it.right)) else synaptic(it.name)

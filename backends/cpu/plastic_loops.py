@@ -178,7 +178,8 @@ class Loop(NestedPrinter):
         return [*lines, *([f"scratch[j] = {sent}"] if self.shape.logged else [])]
 
     def _after_row(self) -> list[str]:
-        lines = []
+        # A source may spike again in this very step.
+        lines = [f"{self.names['last', '']}[i] = step"] if ("last", "") in self.names else []
         if not self._is_clipped() and self.sent == self.kept:
             row = f"{self.argument('state', 'w')}_row"
             lines += ["if wrong:", f"    blame_row(fault, found, step, i, target, {row}, limit)"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan, WeightRequest
 from snnsim.plan_rules import SpikeTrace
-from snnsim.plastic import canonical_order, out_of_bounds
+from snnsim.plastic import Sent, canonical_order, joined, out_of_bounds
 
 Arrays = dict[str, np.ndarray]
 _NONE, _ALL = frozenset[str](), frozenset({"pre", "post", "modulator"})
@@ -34,13 +34,6 @@ class Events:
     pre: np.ndarray
     post: Callable[[int], np.ndarray]
     modulator: Any = 0
-
-
-class Sent(NamedTuple):
-    """What synapses transmit in one step: the number of each, and its weight with its sign."""
-
-    synapse: np.ndarray
-    weight: np.ndarray
 
 
 class PlasticProjection:
@@ -114,7 +107,6 @@ class PlasticProjection:
             self._post(step, events, _NONE)
             self._increase(step, events)
             sent = self._pre(step, events, {"post"} if self.rule.tie == "post_first" else _NONE)
-        self.last[events.pre > 0] = step
         self._scale(step, everywhere, events)
         return sent
 
@@ -150,6 +142,7 @@ class PlasticProjection:
             outputs = self._run("pre", chosen, step, self._traces(step, chosen, after), events)
             sent = outputs.get("send", self.values["w"][chosen])
             parts.append(self._transmit(step, chosen, np.broadcast_to(sent, chosen.shape)))
+            self.last[events.pre > repeat] = step
         return joined(parts)
 
     def _transmit(self, step: int, chosen: np.ndarray, sent: np.ndarray) -> Sent:
@@ -211,39 +204,3 @@ class PlasticProjection:
         for name, values in effects.stored.items():
             self.values[name][chosen] = values
         return effects.outputs
-
-
-def joined(parts: list[Sent]) -> Sent:
-    """What was sent by one after the other."""
-    nothing = Sent(np.zeros(0, np.int64), np.zeros(0))
-    return Sent(*(np.concatenate(column) for column in zip(nothing, *parts, strict=True)))
-
-
-class WeightLog:
-    """What one request of the plan asks for, over the steps of a chunk."""
-
-    def __init__(self, request: WeightRequest, projection: PlasticProjection) -> None:
-        self.request, self.projection = request, projection
-        self.rows: list[Any] = []
-
-    def note(self, step: int, sent: Mapping[int, Sent]) -> None:
-        """Look at what a step did."""
-        if self.request.on_pre:
-            self._note_sent(step, sent[self.request.projection])
-        elif step % self.request.every == 0:
-            weights = self.projection.values["w"][self.request.synapses]
-            self.rows.append(weights * self.projection.dtype(self.projection.rule.sign))
-
-    def _note_sent(self, step: int, sent: Sent) -> None:
-        place = np.searchsorted(self.request.synapses, sent.synapse)
-        mine = np.isin(sent.synapse, self.request.synapses)
-        order = np.argsort(place[mine], kind="stable")
-        self.rows.append((np.full(order.size, step), place[mine][order], sent.weight[mine][order]))
-
-    def chunk(self) -> Any:
-        """All of it, as ``Chunk.weights`` says."""
-        dtype = self.projection.dtype
-        if not self.request.on_pre:
-            return np.array(self.rows, dtype).reshape(-1, self.request.synapses.size)
-        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, dtype))
-        return tuple(np.concatenate(column) for column in zip(nothing, *self.rows, strict=True))

@@ -115,7 +115,8 @@ def test_several_spikes_in_a_step(agree: Callable[..., int], tie: str) -> None:
         synapse = {"model": "stdp_pair", "params": {"w_max": 4, "lambda": 0.2}, "tie": tie}
         net.project("source", "target", sn.fixed_indegree(3), weight=2, delay={"uniform": ["0.1 ms", "1 ms"]}, name="it",
                     synapse=synapse)
-        net.record(weights={"sent": {"projection": "it", "on": "pre"}})
+        net.project("source", "target", sn.fixed_indegree(2), weight=2, name="tired", synapse="stp_tsodyks2")
+        net.record(weights={name: {"projection": name, "on": "pre"} for name in ("it", "tired")})
         return net
 
     assert agree(make, "10 ms", key=("several", tie)) > 500

@@ -212,3 +212,16 @@ def test_weights_are_recorded_as_the_file_asks(backend: str, tmp_path: Path) -> 
         for name in ("course", "sent"):
             assert np.array_equal(result.weights(name).values, in_memory.weights(name).values)
     assert sn.loads(net.to_yaml()) == net
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_two_spikes_of_a_source_in_one_step_deplete_twice(backend: str) -> None:
+    """The second one comes 0 ms after the first: nothing recovers between them."""
+    net = sn.Network(precision="double")
+    net.population("source", 1, "spike_times", times=["1 ms", "1 ms"], ids=[0, 0])
+    net.population("target", 1, "lif_psc_exp")
+    net.project("source", "target", sn.all_to_all(), weight="100 pA", name="it",
+                synapse={"model": "stp_tsodyks2", "params": {"u_0": 0.4}})
+    net.record(weights={"sent": {"projection": "it", "on": "pre"}})
+    sent = sn.run(net, "2 ms", backend=backend).weights("sent").values
+    np.testing.assert_allclose(sent, [100 * 0.4, 100 * (1 - 0.4) * (0.4 + 0.4 * 0.6)], rtol=1e-12)
