@@ -1,13 +1,17 @@
-"""What backends share that run plastic projections and couplings: the order of synapses, and what stops a run."""
+"""What backends share that run plastic projections and couplings: the order of synapses, what stops a run, and what is
+recorded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from snnsim.errors import NumericalError
-from snnsim.plan import Plan, Projection
+from snnsim.plan import Plan, Projection, WeightRequest
+from snnsim.plan_rules import Plasticity
 from snnsim.units import TIME, to_text
 
 

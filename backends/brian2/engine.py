@@ -38,10 +38,10 @@ from snnsim.backends.brian2.inputs import Feed
 from snnsim.backends.brian2.language import own
 from snnsim.backends.brian2.learning import Learning
 from snnsim.backends.brian2.wiring import Wiring, sums
-from snnsim.backends.reference.plasticity import Sent, WeightLog
 from snnsim.engine import Chunk, rows_between
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, Population
+from snnsim.plastic import Sent, WeightLog
 
 REFRACTORY = "refractory"
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from snnsim.backends.brian2.plastic import PlasticSynapses, Spikes
-from snnsim.backends.reference.plasticity import Sent
 from snnsim.plan import Plan
+from snnsim.plastic import Sent
 
 
 class Learning:

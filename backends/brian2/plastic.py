@@ -18,10 +18,9 @@ from snnsim.backends.brian2.language import constants, quantity, synaptic
 from snnsim.backends.brian2.rules import SPIKES, Rule, write
 from snnsim.backends.brian2.runners import Every, Turns, running
 from snnsim.backends.brian2.traces import UnitTraces
-from snnsim.backends.reference.plasticity import Sent, joined
 from snnsim.equations.statements import MODULATOR, SEND, WEIGHT
 from snnsim.plan import Plan
-from snnsim.plastic import canonical_order, out_of_bounds
+from snnsim.plastic import Sent, canonical_order, joined, out_of_bounds
 
 # The slot after all populations.
 LEARN = "learn"

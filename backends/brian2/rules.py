@@ -13,7 +13,7 @@ from snnsim.backends.brian2.language import CONDITION, Language, is_condition, s
 from snnsim.equations.lines import Assignment, assignment, logical_lines
 from snnsim.equations.statements import MODULATOR, SEND, SINCE, SUM, WEIGHT
 from snnsim.equations.synapse import SynapseModel
-from snnsim.equations.synapse_read import EVENTS, Trace
+from snnsim.equations.synapse_read import ANY, EVENTS, SIDES, Trace
 from snnsim.plan_rules import SpikeTrace
 from snnsim.units import DIMENSIONLESS, TIME
 
@@ -66,16 +66,14 @@ class _Writer:
         events = {event: self._event(event) for event in EVENTS}
         if not any(line.startswith(f"{synaptic(SEND)} = ") for line in events["pre"]):
             events["pre"].append(f"{synaptic(SEND)} = {synaptic(WEIGHT)}")
-        traces = {side: self._increments(side) for side in ("pre", "post", "modulator")}
-        if any(SINCE in line for line in events["pre"]):
-            events["pre"].insert(0, SINCE_LINE)
-            traces["pre"].append(LAST_LINE)
-        return Rule(self._equations(), events, traces)
+        if any(synaptic(SINCE) in line for line in events["pre"]):
+            events["pre"] = [SINCE_LINE, *events["pre"], LAST_LINE]
+        return Rule(self._equations(), events, {side: self._increments(side) for side in SIDES})
 
     def _equations(self) -> list[str]:
         it, modulator = self.model, self.model.modulator
         found = {WEIGHT: it.weight, SEND: it.weight, SINCE: TIME, **it.states,
-                 MODULATOR: modulator if modulator not in (None, "any") else DIMENSIONLESS}
+                 MODULATOR: DIMENSIONLESS if modulator is None or modulator == ANY else modulator}
         return [*(f"{synaptic(name)} : {unit_text(dimension)}" for name, dimension in found.items()),
                 *map(self._decay, it.traces), f"{synaptic('last')} : integer", f"{SPIKES} : 1 (shared)"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from snnsim.backends.reference.coupling import CoupledProjection
-from snnsim.backends.reference.plasticity import Events, PlasticProjection, Sent, WeightLog
+from snnsim.backends.reference.plasticity import Events, PlasticProjection
 from snnsim.draws import draw
 from snnsim.engine import Chunk, rows_between
 from snnsim.ir import Type
@@ -16,6 +16,7 @@ from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan, Population, Projection
 from snnsim.plan_rules import Modulator
+from snnsim.plastic import Sent, WeightLog
 
 
 class ReferenceEngine:

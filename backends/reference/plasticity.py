@@ -15,7 +15,7 @@ import numpy as np
 from snnsim.engine import LONG_AGO, NEVER
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
-from snnsim.plan import Plan, WeightRequest
+from snnsim.plan import Plan
 from snnsim.plan_rules import SpikeTrace
 from snnsim.plastic import Sent, canonical_order, joined, out_of_bounds
 
@@ -107,6 +107,7 @@ class PlasticProjection:
             self._post(step, events, _NONE)
             self._increase(step, events)
             sent = self._pre(step, events, {"post"} if self.rule.tie == "post_first" else _NONE)
+        self.last[events.pre > 0] = step
         self._scale(step, everywhere, events)
         return sent
 
@@ -143,6 +144,7 @@ class PlasticProjection:
             sent = outputs.get("send", self.values["w"][chosen])
             parts.append(self._transmit(step, chosen, np.broadcast_to(sent, chosen.shape)))
             self.last[events.pre > repeat] = step
+        self.last[events.pre > 0] = step   # also of sources without synapses
         return joined(parts)
 
     def _transmit(self, step: int, chosen: np.ndarray, sent: np.ndarray) -> Sent:

@@ -48,7 +48,8 @@ def compare(
         raise InputError(f"--backends: expected two names or more such as reference,cpu, found {backends!r}")
     check_duration(duration)
     network = snnsim.load(config, settings or ())
-    network.record(spikes=[name for name in network.populations if name not in network.recording.spikes])
+    network.record(spikes=[name for name, population in network.populations.items()
+                           if population.model.spikes and name not in network.recording.spikes])
     plan = make_plan(network)
     for name in names:  # all faults before the first run
         choose(name, plan)
