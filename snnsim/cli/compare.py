@@ -49,7 +49,7 @@ def compare(
     check_duration(duration)
     network = snnsim.load(config, settings or ())
     network.record(spikes=[name for name, population in network.populations.items()
-                           if population.model.spikes and name not in network.recording.spikes])
+                           if population.model.spiking and name not in network.recording.spikes])
     plan = make_plan(network)
     for name in names:  # all faults before the first run
         choose(name, plan)
