@@ -148,7 +148,8 @@ int_as_f64 = _bitcast(types.int64, types.float64, ir.DoubleType())
 f32_as_int = _bitcast(types.float32, types.int32, _I32)
 f64_as_int = _bitcast(types.float64, types.int64, _I64)
 
-_SPINS = 50_000   # some tens of microseconds
+# Some tenths of a millisecond: longer than waking takes, or one late thread would have them all sleep in turns.
+_SPINS = 400_000
 
 
 @compiled()
