@@ -154,6 +154,7 @@ def _projection(
 ) -> Projection:
     problems = Problems()
     bound = ports = weight = delay = synapse = coupling = None
+    read = spec.synapse is None or spec.coupling is not None
     with problems.at("connect"):
         rule = rule_from_spec(spec.connect)
         places = (source.placed, target.placed)
@@ -180,11 +181,10 @@ def _projection(
     if spec.synapse is not None and spec.coupling is None and weight:
         with problems.at("synapse"):
             synapse = make_synapse(net, spec.synapse, weight.dimension, f"projections.{entry}.synapse")
+            read = True
     problems.check()
-    assert bound
-    assert ports
-    assert weight
-    assert delay
+    if not (bound and ports and weight and delay and read):
+        raise InputError([])   # what is missing has faults that are noted elsewhere
     made = Projection(label, spec.name, source, target, bound.rule, bound, weight, delay, spec.port, ports, entry,
                       synapse, coupling)
     check_synapse(made, net.dt)

@@ -50,27 +50,29 @@ class _Reader:
         with self.problems.at("input"):
             drive = self._drive()
         self.problems.check()
-        assert model is not None
-        assert drive is not None
+        if model is None or drive is None:
+            raise InputError([])   # the faults of the model are noted where it is defined
         params = self._params(model)
         self.problems.check()
         return Coupling(model, params, variable, drive, self.spec.input)
 
     def _variable(self) -> tuple[str, Dimension]:
         """The variable that both sides have, and its dimension."""
-        name = self.spec.variable
-        if name is None:
+        name, known = self.spec.variable, self.spec.variable is not None
+        if not known:
             # The document of a coupling is right for some dimension; which one it is does not change its variable.
             with self.problems.at("model"):
-                name = self.net.library.variable(self.spec.model)
+                name, known = self.net.library.variable(self.spec.model), True
             self.problems.check()
+        if not known:
+            raise InputError([])   # the faults of the model are noted where it is defined
         if name is None:
             raise InputError(f"missing key 'variable': the variable of both sides that {self.spec.model} couples, such "
                              "as v")
         dimensions = []
         for population in (self.source, self.target):
-            known = population.model.states.items()
-            states = {key: state.dimension for key, state in known if state.kind.name == "REAL"}
+            mine = population.model.states.items()
+            states = {key: state.dimension for key, state in mine if state.kind.name == "REAL"}
             if name not in states:
                 raise InputError(Problem("variable", unknown(f"state of {population.model.name}", name, states)))
             dimensions.append(states[name])

@@ -64,6 +64,7 @@ class Network:
         self.origin = spec.origin
         self.marks: Marks = {}
         self._declared: set[str] = set()   # populations of a file being read, with or without faults
+        self.promised: set[str] = set()   # names of its projections, likewise
         self.dt, self.duration = _DT, None
         with problems.at("dt"):
             self.dt = read_dt(spec.dt)
@@ -233,6 +234,7 @@ def from_data(data: Any, base_dir: Path | None, problems: Problems) -> Network |
     net = Network.__new__(Network)
     net._start(spec, base_dir, problems)
     net.library.faulty, net._declared = set(spec.models), set(spec.populations)
+    net.promised = {str(raw["name"]) for raw in spec.projections if isinstance(raw, dict) and "name" in raw}
     for name, document in spec.models.items():
         with problems.at("models", name):
             net.library.add(name, document)
@@ -245,7 +247,7 @@ def from_data(data: Any, base_dir: Path | None, problems: Problems) -> Network |
         if (made := net._input(name, raw, problems)) is not None:
             net.inputs[name] = made
     net._extend(net._recorded(spec.record, problems))
-    net.library.faulty, net._declared = set(), set()
+    net.library.faulty, net._declared, net.promised = set(), set(), set()
     return net
 
 

@@ -92,7 +92,8 @@ def _weights(net: Network, name: str, spec: WeightsSpec) -> Weights:
     if (spec.on is None) == (spec.every is None):
         problems.add("", "expected one of: on: pre (what is sent), every: 100 ms (all of them, so often)")
     problems.check()
-    assert projection is not None
+    if projection is None:
+        raise InputError([])   # its faults are noted already
     return Weights(name, projection, synapses, every)
 
 
@@ -100,6 +101,8 @@ def _plastic(net: Network, name: str) -> Projection:
     """The plastic projection of that label, or of that name where one pair has it."""
     chosen = [p for p in net.projections if name in (p.label, p.name)]
     known = [p.label for p in net.projections if p.synapse is not None]
+    if not chosen and name in net.promised:
+        raise InputError([])   # its own faults are noted already
     if not chosen:
         raise InputError(unknown("projection", name, known))
     if len(chosen) > 1:

@@ -42,8 +42,8 @@ def make_synapse(net: Network, raw: Any, weight: Dimension, place: str) -> Synap
         with problems.at("model"):
             model = net.library.synapse(spec.model, weight)
     problems.check()
-    assert spec is not None
-    assert model is not None
+    if spec is None or model is None:
+        raise InputError([])   # the faults of the model are noted where it is defined
     return _Reader(net, spec, model, place).read()
 
 

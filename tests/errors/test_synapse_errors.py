@@ -11,7 +11,7 @@ import pytest
 import snnsim as sn
 from snnsim import registry
 from snnsim.backends.reference import backend as reference
-from snnsim.errors import NumericalError, Problem
+from snnsim.errors import InputError, NumericalError, Problem
 
 NET = """\
 snnsim: 1
@@ -362,3 +362,23 @@ def test_backend_without_plasticity(monkeypatch: pytest.MonkeyPatch) -> None:
         sn.compile(net, backend="static")
     assert str(caught.value) == "net.yaml:19: projections.learning.synapse: static runs static synapses only"
     assert sn.compile(net).backend is reference
+
+
+def test_a_faulty_model_is_the_only_fault(tmp_path: Path) -> None:
+    """Neither the projection that uses it nor the recording of its weights adds another message."""
+    (tmp_path / "net.yaml").write_text("""\
+snnsim: 1
+populations: {a: {n: 2, model: lif_psc_exp}}
+models:
+  mine: {kind: synapse, parameters: {w_max: 9 pA}, on_pre: "w = clip(z, 0, w_max)"}
+  gap: {kind: coupling, variable: v, adds: w*(pre - pst)}
+projections:
+  - {name: it, from: a, to: a, connect: {rule: one_to_one}, weight: 1 pA, synapse: mine}
+  - {from: a, to: a, connect: {rule: one_to_one}, weight: 1 nS, coupling: gap}
+record: {weights: {course: {projection: it, every: 1 ms}}}
+""")
+    with pytest.raises(InputError) as error:
+        sn.load(tmp_path / "net.yaml")
+    assert str(error.value).replace(str(tmp_path), "") == "\n".join([
+        "/net.yaml:4: models.mine.on_pre: line 1: unknown name 'z'; expected one of: dt, since_pre, w, w_max",
+        "/net.yaml:5: models.gap.adds: unknown name 'pst'; expected one of: dt, post, pre, w (did you mean post?)"])
