@@ -107,7 +107,6 @@ class PlasticProjection:
             self._post(step, events, _NONE)
             self._increase(step, events)
             sent = self._pre(step, events, {"post"} if self.rule.tie == "post_first" else _NONE)
-        self.last[events.pre > 0] = step
         self._scale(step, everywhere, events)
         return sent
 
