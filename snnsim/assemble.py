@@ -13,7 +13,7 @@ from snnsim.distributions import Constant, Value, value_from_spec
 from snnsim.distributions.expression import UNIT_NAMES, Expression
 from snnsim.equations import Model
 from snnsim.errors import InputError, Problem, Problems, unknown
-from snnsim.graph import Population, Projection, Train
+from snnsim.graph import Coupling, Population, Projection, Train
 from snnsim.positions import positions_from_spec
 from snnsim.random import Stream
 from snnsim.schema import PopulationSpec, ProjectionSpec
@@ -164,12 +164,7 @@ def _projection(
         with problems.at("coupling"):
             coupling = make_coupling(net, spec, source, target)
     with problems.at(""):
-        if spec.coupling is not None:
-            ports, weight = ("", ""), coupling and coupled_weight(net, coupling, target, texts["weight"])
-        elif spec.synapse not in (None, STATIC) and target.schedule is not None:
-            ports, weight = ("", ""), unsent(net, texts["weight"])
-        else:
-            ports, weight = weighted(net, target.model, spec.port, texts["weight"], NAMES)
+        ports, weight = _reached(net, spec, target, coupling, texts["weight"])
     with problems.at("delay"):
         delay = read_delay(net, texts["delay"], f"projections.{entry}", NAMES)
     if bound and weight:
@@ -189,6 +184,17 @@ def _projection(
                       synapse, coupling)
     check_synapse(made, net.dt)
     return made
+
+
+def _reached(
+    net: Network, spec: ProjectionSpec, target: Population, coupling: Coupling | None, text: Any
+) -> tuple[tuple[str, str], Value | None]:
+    """Ports and weight; no port where no spike arrives, and no weight of a coupling that has faults."""
+    if spec.coupling is not None:
+        return ("", ""), None if coupling is None else coupled_weight(net, coupling, target, text)
+    if spec.synapse not in (None, STATIC) and target.schedule is not None:
+        return ("", ""), unsent(net, text)
+    return weighted(net, target.model, spec.port, text, NAMES)
 
 
 def _of_synapses(value: Value, bound: Bound, stream: str, nothing: float) -> Value:
