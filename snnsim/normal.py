@@ -58,6 +58,18 @@ def _ratio(x: Floats, coefficients: tuple[tuple[float, ...], tuple[float, ...]])
     return _polynomial(x, coefficients[0]) / _polynomial(x, coefficients[1])
 
 
+def ratio_text(coefficients: tuple[tuple[float, ...], tuple[float, ...]]) -> str:
+    """The ratio of two polynomials as an expression of `r`, in Python and in C."""
+    return f"({_polynomial_text(coefficients[0])}) / ({_polynomial_text(coefficients[1])})"
+
+
+def _polynomial_text(coefficients: tuple[float, ...]) -> str:
+    text = repr(coefficients[-1])
+    for c in coefficients[-2::-1]:
+        text = f"({text}) * r + {c!r}"
+    return text
+
+
 def _polynomial(x: Floats, coefficients: tuple[float, ...]) -> Floats:
     out = np.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:

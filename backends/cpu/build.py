@@ -13,33 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from snnsim.plan import Plan, Projection
+from snnsim.slices import Slices
 
 WINDOW = 1 << 16
 _MOST_GROUPS = 64
 _MOST_EPOCH = 64
 _ROOM = 1 << 22
-
-
-@dataclass(frozen=True)
-class Slices:
-    """The part of every population that each thread owns: units [cuts[p][t], cuts[p][t + 1])."""
-
-    threads: int
-    cuts: list[np.ndarray]
-
-    @classmethod
-    def of(cls, plan: Plan, threads: int) -> Slices:
-        return cls(threads, [np.arange(threads + 1) * p.n // threads for p in plan.populations])
-
-    def bounds(self, population: int, thread: int) -> tuple[int, int]:
-        return int(self.cuts[population][thread]), int(self.cuts[population][thread + 1])
-
-    def size(self, population: int, thread: int) -> int:
-        low, high = self.bounds(population, thread)
-        return high - low
-
-    def largest(self, population: int) -> int:
-        return int(np.diff(self.cuts[population]).max())
 
 
 def meeting_interval(plan: Plan, slices: Slices) -> int:
@@ -50,7 +29,7 @@ def meeting_interval(plan: Plan, slices: Slices) -> int:
     if any(p.level for p in plan.populations):
         return 1
     dendritic = [p.delays[0] - p.plastic.axonal for p in plan.projections if p.plastic is not None]
-    most = max(sum(slices.size(k, t) for k in range(len(plan.populations))) for t in range(slices.threads))
+    most = max(sum(slices.size(k, t) for k in range(len(plan.populations))) for t in range(slices.parts))
     return max(1, min(plan.min_delay, *dendritic, _MOST_EPOCH, _ROOM // max(1, most)))
 
 
@@ -84,7 +63,7 @@ def lay_out(plan: Plan, slices: Slices) -> Places:
 
 def _measured(slices: Slices, segments: list[tuple[int, str]], window: dict[tuple[int, str], int]) -> Places:
     places = Places(segments, window, [], [], [])
-    for thread in range(slices.threads):
+    for thread in range(slices.parts):
         sizes = [slices.size(k, thread) for k, _ in segments]
         ends = np.cumsum([0, *sizes])
         places.base.append({s: int(ends[i]) for i, s in enumerate(segments)})

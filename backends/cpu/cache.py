@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -14,23 +12,12 @@ from typing import Any
 
 from numba import config, njit
 
+from snnsim import cachefolder
+
 
 def folder() -> Path:
-    """Where compiled code is kept: ``$SNNSIM_CACHE`` or the user's cache folder; a private one if that fails."""
-    chosen = Path(os.environ.get("SNNSIM_CACHE") or Path.home() / ".cache" / "snnsim") / "cpu"
-    try:
-        chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.access(chosen, os.W_OK):
-            return chosen
-    except OSError:
-        pass
-    return Path(_private_folder().name)
-
-
-@lru_cache(maxsize=1)
-def _private_folder() -> tempfile.TemporaryDirectory[str]:
-    """Removed when the process ends."""
-    return tempfile.TemporaryDirectory(prefix="snnsim-")
+    """Where compiled code is kept."""
+    return cachefolder.folder("cpu")
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -75,10 +62,7 @@ def load(source: str) -> Callable[..., Any]:
     name = module_name(source)
     path = folder() / f"{name}.py"
     if not path.exists() or path.read_text() != source:
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w") as file:
-            file.write(source)
-        os.replace(temporary, path)
+        cachefolder.write(path, source.encode())
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

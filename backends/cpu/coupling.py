@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu.build import Slices
 from snnsim.backends.cpu.coupling_emit import CouplingPrinter, CouplingShape
 from snnsim.backends.cpu.coupling_kernels import publish
 from snnsim.backends.cpu.draw import fast_words
@@ -20,6 +19,7 @@ from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan, Projection
 from snnsim.plan_rules import Coupling
 from snnsim.plastic import check_adds
+from snnsim.slices import Slices
 
 Parts = list[dict[str, Any]]
 _AS_DRAWN = 64  # bytes of a synapse before it is packed, with its copies
@@ -134,7 +134,7 @@ class Couplings:
 
     def open(self, done: int) -> None:
         """Publish the variables as they are after step `done`."""
-        for part, thread in zip(self.parts, range(self.slices.threads), strict=True):
+        for part, thread in zip(self.parts, range(self.slices.parts), strict=True):
             part["diverged"][0] = 0
             for (k, variable), values in self.published.items():
                 low, high = self.slices.bounds(k, thread)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from snnsim.backends.cpu.emit import NestedPrinter
+from snnsim.backends.cpu.emit import language
 from snnsim.ir import Instr, Program
+from snnsim.ir.printing import NestedPrinter
 
 IMPORTS = "from snnsim.backends.cpu.coupling_kernels import publish, take_sums\n"
 _FIXED = ("rows", "sources", "weights", "pre", "post", "sums", "quanta", "limit")
@@ -46,7 +47,7 @@ class CouplingPrinter(NestedPrinter):
     """Prints one program. constant: all synapses have one weight."""
 
     def __init__(self, program: Program, dtype: Any, constant: bool) -> None:
-        super().__init__(program, dtype)
+        super().__init__(program, language(dtype))
         self.leaves = {"w": ("weights[0]", 0) if constant else ("weight[j]", 2), "pre": ("pre[source[j]]", 2),
                        "post": ("post[i]", 1)}
         self.constant, self.adds = constant, -1

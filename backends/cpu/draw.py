@@ -19,6 +19,7 @@ from snnsim.backends.cpu.emit import emit_function
 from snnsim.connect import Block
 from snnsim.connect.base import BLOCK
 from snnsim.distributions import Normal, Uniform
+from snnsim.distributions.kinds import affine
 from snnsim.ir import Op
 from snnsim.normal import chunks
 from snnsim.plan import Projection
@@ -84,7 +85,7 @@ def quantile(p, z, edge, where):
 
 @compiled(error_model="numpy")
 def run(words, numbers, normal, unit, steps, out):
-    """Whole multiples of unit, or delays in steps of unit. numbers: those of ``_numbers``."""
+    """Whole multiples of unit, or delays in steps of unit. numbers: those of ``affine``."""
     share, below, scale, shift, low, high = numbers
     p, z, edge = np.empty(2048), np.empty(2048), np.empty(2048)
     where = np.empty(2049, np.int64)
@@ -110,30 +111,11 @@ def run(words, numbers, normal, unit, steps, out):
 '''
 
 
-def _horner(coefficients: tuple[float, ...]) -> str:
-    text = repr(coefficients[-1])
-    for c in coefficients[-2::-1]:
-        text = f"({text}) * r + {c!r}"
-    return text
-
-
-def _ratio(tables: tuple[tuple[float, ...], tuple[float, ...]]) -> str:
-    return f"({_horner(tables[0])}) / ({_horner(tables[1])})"
-
-
 @cache
 def _drawer() -> Callable[..., Any]:
     """The compiled loop; its text comes from the tables and the logarithm that the host uses."""
-    ratios = {name: _ratio(getattr(normal, name.upper())) for name in ("central", "near", "far")}
+    ratios = {name: normal.ratio_text(getattr(normal, name.upper())) for name in ("central", "near", "far")}
     return load(_MODULE.format(log=emit_function(Op.LOG, np.float64), **ratios))
-
-
-def _numbers(value: Normal | Uniform) -> tuple[float, ...]:
-    """Share and least of the probabilities, scale and shift of what they become, and its bounds."""
-    if isinstance(value, Uniform):
-        return 1.0, 0.0, value.stop - value.start, value.start, value.start, value.stop
-    below, above, sign = value.shares()
-    return above - below, below, sign * value.sd, value.mean, value.lower, value.upper
 
 
 def weights(projection: Projection, block: Block, words: WordSource) -> tuple[Any, Any]:
@@ -157,5 +139,5 @@ def delays(projection: Projection, block: Block, words: WordSource) -> Any:
 
 def _whole(value: Normal | Uniform, words: np.ndarray, unit: float, steps: bool, dtype: type) -> np.ndarray:
     out: np.ndarray = np.empty(words.size, dtype)
-    _drawer()(words, tuple(map(float, _numbers(value))), isinstance(value, Normal), unit, steps, out)
+    _drawer()(words, tuple(map(float, affine(value))), isinstance(value, Normal), unit, steps, out)
     return out

@@ -13,8 +13,8 @@ from typing import Any
 
 from snnsim.backends.cpu import coupling_emit, plastic_driver
 from snnsim.backends.cpu.coupling_emit import CouplingShape
-from snnsim.backends.cpu.emit import Update
 from snnsim.backends.cpu.plastic_driver import PlasticShape
+from snnsim.ir.printing import Update
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class PopulationShape:
 
     update: Update
     level: int
-    counted: bool | None                    # spikes as counts, as marks, or None: it never spikes
     poisson: tuple[Any, ...] = ()
     words: tuple[Any, ...] = ()
     drives: tuple[str, ...] = ()
@@ -202,7 +201,7 @@ def _population(out: _Source, k: int, shape: PopulationShape) -> None:
         out.add(2, lines)
     arguments = ", ".join(_argument(out, k, kind, data) for kind, data in shape.update.arguments)
     out.add(2, f"{shape.update.name}({size}, {arguments})")
-    if shape.counted is not None:
+    if shape.update.counted is not None:
         _spikes(out, k, shape)
     for number, kind, name in shape.traces:
         every, first, units, kept, columns = (
@@ -258,7 +257,7 @@ def _drives(out: _Source, k: int, shape: PopulationShape) -> Iterator[str]:
 
 def _spikes(out: _Source, k: int, shape: PopulationShape) -> None:
     first = out.use(f"p{k}_first")
-    if shape.counted:
+    if shape.update.counted:
         out.add(2, f"at = collect_counts(p{k}_n, {out.use(f'p{k}_counts_spikes')}, {first}, mine, at)",
                 "if at > mine.size:", "    at = mine.size", "    atomic_store(sync, 32, 1)")
     else:

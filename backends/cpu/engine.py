@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from snnsim.backends.cpu import cache
-from snnsim.backends.cpu.build import Slices, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.driver import FIXED, BundleShape, Driver, PopulationShape, argument_name, make_driver
-from snnsim.backends.cpu.emit import Update, emit_update
+from snnsim.backends.cpu.emit import emit_update
 from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
 from snnsim.backends.cpu.plastic import Plastic
@@ -23,7 +23,9 @@ from snnsim.backends.cpu.spikes import SpikeLists
 from snnsim.engine import Chunk, rows_between
 from snnsim.errors import InputError
 from snnsim.ir import Op
+from snnsim.ir.printing import Update
 from snnsim.plan import Plan, Population
+from snnsim.slices import Slices
 
 _OVERFLOW = 32
 
@@ -75,13 +77,11 @@ class CpuEngine:
 
     def _shape(self, k: int, population: Population) -> PopulationShape:
         update = self.updates[k]
-        kinds = {kind for kind, _ in update.arguments}
         poisson = tuple(label for label, _ in population.program.uses(Op.POISSON))
         states = population.program.states
         traces = tuple((i, "state" if t.variable in states else "output", t.variable)
                        for i, t in enumerate(self.plan.traces) if t.population == k)
-        counted = True if ("counts", "spikes") in update.arguments else False if "marks" in kinds else None
-        return PopulationShape(update, population.level, counted, poisson,
+        return PopulationShape(update, population.level, poisson,
                                tuple(uniform_streams(population)), tuple(population.drives), traces)
 
     # --- running ---------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ class CpuEngine:
         return logs or spikes
 
     def _counts(self) -> bool:
-        return any(("counts", "spikes") in update.arguments for update in self.updates)
+        return any(update.counted for update in self.updates)
 
     # --- state -----------------------------------------------------------------------------------------------------
 

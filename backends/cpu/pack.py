@@ -10,10 +10,11 @@ import numpy as np
 
 from snnsim.backends.cpu import build_kernels as kernels
 from snnsim.backends.cpu import draw
-from snnsim.backends.cpu.build import WINDOW, Bundle, Places, Slices
+from snnsim.backends.cpu.build import WINDOW, Bundle, Places
 from snnsim.backends.cpu.draw import fast_words
 from snnsim.connect import Block
 from snnsim.plan import Plan, Projection, Synapses
+from snnsim.slices import Slices
 
 
 @dataclass

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu.build import Bundle, Places, Slices
+from snnsim.backends.cpu.build import Bundle, Places
 from snnsim.backends.cpu.driver import argument_name, stream_name
-from snnsim.backends.cpu.emit import Update
 from snnsim.backends.cpu.pack import Packer
 from snnsim.ir import Op, Type
+from snnsim.ir.printing import Update
 from snnsim.plan import Plan, Population
 from snnsim.random import key_of, poisson_parts, poisson_thresholds, stream_id
+from snnsim.slices import Slices
 
 Part = dict[str, Any]
 _PARTS = 512    # pieces of rows that are listed before they are delivered: they stay in the cache
@@ -29,7 +30,7 @@ class PartMaker:
 
     def __call__(self, thread: int) -> Part:
         k0, k1 = key_of(self.plan.seed)
-        part: Part = {"me": thread, "threads": self.slices.threads, "k0": k0, "k1": k1, "sent": np.zeros(1, np.int64)}
+        part: Part = {"me": thread, "threads": self.slices.parts, "k0": k0, "k1": k1, "sent": np.zeros(1, np.int64)}
         part["acc"] = np.zeros(self.places.totals[thread], self.sums)
         self._add_schedule(part, thread)
         for k, population in enumerate(self.plan.populations):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu.build import Places, Slices
+from snnsim.backends.cpu.build import Places
 from snnsim.backends.cpu.driver import argument_name
 from snnsim.backends.cpu.plastic_build import PlasticMaker, plastic_numbers, rule_of, rule_shape
 from snnsim.backends.cpu.plastic_driver import PlasticShape
@@ -18,6 +18,7 @@ from snnsim.engine import rows_between
 from snnsim.errors import NumericalError
 from snnsim.plan import Plan
 from snnsim.plastic import out_of_bounds
+from snnsim.slices import Slices
 
 Parts = list[dict[str, Any]]
 _LOG = 1 << 12  # events that a log holds at first

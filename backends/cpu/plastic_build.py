@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from snnsim.backends.cpu import draw, plastic_kernels
-from snnsim.backends.cpu.build import Places, Slices
+from snnsim.backends.cpu.build import Places
 from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.plastic_emit import Rule
 from snnsim.backends.cpu.plastic_loops import AHEAD, RuleShape
 from snnsim.engine import NEVER
 from snnsim.plan import Plan, Projection
 from snnsim.plan_rules import Plasticity
+from snnsim.slices import Slices
 
 _MOST_GROUPS = 64
 

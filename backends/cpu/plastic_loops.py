@@ -10,12 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from snnsim.backends.cpu.emit import NestedPrinter
+from snnsim.backends.cpu.emit import language
 from snnsim.engine import LONG_AGO, NEVER
 from snnsim.ir import Instr, Op, Program
 from snnsim.ir.ops import Type
+from snnsim.ir.printing import NestedPrinter
 from snnsim.plan_rules import Plasticity
 
 NEAR = 32       # synapses of a row whose target is looked up before it is needed
@@ -44,11 +43,10 @@ class Loop(NestedPrinter):
     """Prints one program as a loop over synapses."""
 
     def __init__(self, event: str, program: Program, rule: Plasticity, shape: RuleShape) -> None:
-        super().__init__(program, shape.dtype)
+        super().__init__(program, language(shape.dtype))
         self.event, self.rule, self.shape = event, rule, shape
         self.kinds = {trace.name: trace.on for trace in rule.traces}
         self.sent, self.kept = -1, -1    # the values that are sent, and stored as the weight
-        self.real = "np.float32" if shape.dtype == np.float32 else "np.float64"
         self.print()
 
     @property
@@ -63,7 +61,8 @@ class Loop(NestedPrinter):
             return self._state(instr.data)
         if instr.data == "since_pre":
             last = f"{self.argument('last', '')}[i]"
-            return f"{self.real}({LONG_AGO} if {last} == {NEVER} else (step - {last}) * {self.argument('dt', '')})"
+            since = f"{LONG_AGO} if {last} == {NEVER} else (step - {last}) * {self.argument('dt', '')}"
+            return f"{self.language.real}({since})"
         return f"{self.argument(self._kind(instr), self._name(instr))}{self._where(instr)[0]}"
 
     def effect(self, k: int, instr: Instr) -> None:

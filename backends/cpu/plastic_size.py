@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from snnsim.backends.cpu.build import Slices
 from snnsim.backends.cpu.plastic_build import Delays, index_type, plastic_numbers, rule_of
 from snnsim.plan import Plan, Projection
+from snnsim.slices import Slices
 
 _COPIES = 3     # of all that changes: itself, and two for going back
 _LOGGED = 1 << 20
@@ -15,8 +15,8 @@ _LOGGED = 1 << 20
 def plastic_memory(plan: Plan, slices: Slices) -> int:
     """Bytes, an upper estimate, with what packing takes."""
     projections = [plan.projections[k] for k in plastic_numbers(plan)]
-    logs = slices.threads * _LOGGED * sum(r.on_pre for r in plan.weights)
-    asked = sum(32 * r.synapses.size * slices.threads for r in plan.weights)
+    logs = slices.parts * _LOGGED * sum(r.on_pre for r in plan.weights)
+    asked = sum(32 * r.synapses.size * slices.parts for r in plan.weights)
     ranks = max((16 * p.bound.synapses for p in projections), default=0) if plan.weights else 0
     return (sum(_kept(plan, p, slices) for p in projections) + logs + asked
             + max([ranks, *(_packing(plan, p) for p in projections)]))
@@ -36,11 +36,11 @@ def _kept(plan: Plan, projection: Projection, slices: Slices) -> int:
     source, target = plan.populations[projection.source].n, plan.populations[projection.target].n
     place = _sizes(plan, projection)[3]
     synapse = sum(_sizes(plan, projection)) + _COPIES * real * (1 + len(rule.states))
-    each = {"pre": slices.threads * source, "post": 2 * delays.depth * target, "modulator": slices.threads}
+    each = {"pre": slices.parts * source, "post": 2 * delays.depth * target, "modulator": slices.parts}
     traces = sum(each[trace.on] for trace in rule.traces) * real + 8 * delays.depth * target
-    ends = slices.threads * source * place + target * max(1, delays.groups) * place
-    last = slices.threads * source * 8
-    return projection.bound.synapses * synapse + _COPIES * (traces + last) + ends + 16 * target + slices.threads * 4096
+    ends = slices.parts * source * place + target * max(1, delays.groups) * place
+    last = slices.parts * source * 8
+    return projection.bound.synapses * synapse + _COPIES * (traces + last) + ends + 16 * target + slices.parts * 4096
 
 
 def _packing(plan: Plan, projection: Projection) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from snnsim.backends.cpu.build import Bundle, Places, Slices, lay_out, make_bundles, meeting_interval
+from snnsim.backends.cpu.build import Bundle, Places, lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import coupled_memory
 from snnsim.backends.cpu.pack import weight_type
 from snnsim.backends.cpu.plastic_size import plastic_memory
 from snnsim.ir import Op
 from snnsim.plan import Plan, Population
+from snnsim.slices import Slices
 
 _DRAWING = 20 << 20     # per thread, while synapses are drawn: some arrays of a block
 _TRACES = 64 << 20      # rows of a chunk
@@ -66,9 +67,9 @@ def _sum(plan: Plan) -> int:
 
 def _history(plan: Plan, slices: Slices) -> int:
     """Spikes of the longest delay, and where each step's begin."""
-    most = max(sum(slices.size(k, t) for k in range(len(plan.populations))) for t in range(slices.threads))
+    most = max(sum(slices.size(k, t) for k in range(len(plan.populations))) for t in range(slices.parts))
     spikes = 16 * most * meeting_interval(plan, slices) + (1 << 18)
-    return slices.threads * (spikes + 24 * (plan.max_delay + _CHUNK))
+    return slices.parts * (spikes + 24 * (plan.max_delay + _CHUNK))
 
 
 def _rows(plan: Plan) -> int:

@@ -88,8 +88,8 @@ def backends(as_json: Json = False) -> None:
     if as_json:
         print_json([asdict(backend) for backend in found])
         return
-    rows = [(b.name, "yes" if b.usable else f"no: {b.reason}", b.version, b.device) for b in found]
-    print_table(("backend", "usable", "version", "device"), rows)
+    rows = [(b.name, b.version, "yes" if b.usable else "no", b.device or b.reason) for b in found]
+    print_table(("backend", "version", "usable", "on, or why not"), rows)
 
 
 def models(

@@ -19,7 +19,7 @@ from snnsim.normal import by_chunks
 from snnsim.random import Stream, Words, WordSource
 
 Gaps = npt.NDArray[np.int64]
-_TABLE_FROM = 2.0**-12   # below it the gaps are wider than a table is worth
+TABLE_FROM = 2.0**-12   # below it the gaps are wider than a table is worth
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _rows(stream: Stream, lo: int, hi: int, n: int, p: float) -> tuple[Gaps, Wor
     A row asks for a few words more than its mean number of synapses, and again (draw 1, 2, ...) while it has not
     passed the last source.
     """
-    ahead = min(n, math.ceil(n * p + 4 * math.sqrt(n * p))) + 1
+    ahead = words_ahead(n, p)
     left, at = np.arange(hi - lo), np.full(hi - lo, -1)
     rows, sources = [], []
     for draw in count():
@@ -93,13 +93,18 @@ def _rows(stream: Stream, lo: int, hi: int, n: int, p: float) -> tuple[Gaps, Wor
     return row[order], chosen[order]
 
 
+def words_ahead(n: int, p: float) -> int:
+    """How many gaps a row of n sources asks for at a time."""
+    return min(n, math.ceil(n * p + 4 * math.sqrt(n * p))) + 1
+
+
 def gaps(stream: Stream, lo: int, hi: int, ahead: int, draw: int, left: Gaps, p: float) -> Gaps:
     """Steps to the next synapse, 1, 2, ..., of the rows lo + `left`: int64 [rows left, ahead]."""
     if len(left) == hi - lo:
         index: tuple[int, int] | npt.NDArray[np.uint64] = (lo * ahead, (hi - lo) * ahead)
     else:
         index = ((lo + left)[:, None] * ahead + np.arange(ahead)).reshape(-1).astype(np.uint64)
-    if p >= _TABLE_FROM:
+    if p >= TABLE_FROM:
         gap = _by_table(stream.take(index, draw), p)
     else:
         gap = _by_log(stream.take(index, 2 * draw), stream.take(index, 2 * draw + 1), p)
@@ -107,7 +112,7 @@ def gaps(stream: Stream, lo: int, hi: int, ahead: int, draw: int, left: Gaps, p:
 
 
 @lru_cache(maxsize=64)
-def _tables(p: float) -> tuple[npt.NDArray[np.uint32], Gaps, npt.NDArray[np.bool_]]:
+def gap_tables(p: float) -> tuple[npt.NDArray[np.uint32], Gaps, npt.NDArray[np.bool_]]:
     """2^32 P(gap <= g) for g = 1, 2, ...; the gap of the first word with each upper half; where halves do not tell."""
     unit, rest, edges = 1 << 96, 1 << 96, []
     chance = int(p * 2.0**96)
@@ -122,7 +127,7 @@ def _tables(p: float) -> tuple[npt.NDArray[np.uint32], Gaps, npt.NDArray[np.bool
 
 
 def _by_table(words: Words, p: float) -> Gaps:
-    edges, first, unclear = _tables(p)
+    edges, first, unclear = gap_tables(p)
     half = words >> np.uint32(16)
     gap = first[half]
     open_ = np.flatnonzero(unclear[half])
@@ -133,10 +138,10 @@ def _by_table(words: Words, p: float) -> Gaps:
 def _by_log(high: Words, low: Words, p: float) -> Gaps:
     """floor(log u / log(1 - p)) + 1 with u of 64 random bits."""
     u = (high * 2.0**32 + low + 0.5) * 2.0**-64
-    gap = by_chunks(exact.log, np.minimum(u, 1 - 2.0**-53)) / _log_of_rest(p)
+    gap = by_chunks(exact.log, np.minimum(u, 1 - 2.0**-53)) / log_of_rest(p)
     return np.minimum(gap, 2.0**33).astype(np.int64) + 1
 
 
-def _log_of_rest(p: float) -> float:
+def log_of_rest(p: float) -> float:
     """log(1 - p) for p < 2^-12, by its series."""
     return -p * (1 + p * (1 / 2 + p * (1 / 3 + p * (1 / 4 + p / 5))))

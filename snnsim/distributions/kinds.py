@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from snnsim.distributions.value import Value
 from snnsim.ir import exact
@@ -85,6 +86,17 @@ class Normal(Value):
         return {"normal": {name: self._text(value) for name, value in numbers.items()}}
 
 
+def affine(value: Uniform | Normal) -> tuple[float, float, float, float, float, float]:
+    """share, below, scale, shift, low, high: what becomes of a uniform number u.
+
+    p = u share + below; of it, or of its quantile where the value is normal, z scale + shift within [low, high].
+    """
+    if isinstance(value, Uniform):
+        return 1.0, 0.0, value.stop - value.start, value.start, value.start, value.stop
+    below, above, sign = value.shares()
+    return above - below, below, sign * value.sd, value.mean, value.lower, value.upper
+
+
 @dataclass(frozen=True)
 class Lognormal(Value):
     """sign exp(mu + sigma z) for standard normal z; by mean and sd of the number itself, or by mu and sigma."""
@@ -151,9 +163,12 @@ class Discrete(Value):
     def high(self) -> float:
         return max(self.values)
 
+    def edges(self) -> npt.NDArray[np.uint64]:
+        """The first word of each value but the first, rising."""
+        return np.floor(np.cumsum(self.p)[:-1] * 2.0**32 + 0.5).astype(np.uint64)
+
     def draw(self, stream: Stream, index: Index) -> Floats:
-        edges = np.floor(np.cumsum(self.p)[:-1] * 2.0**32 + 0.5).astype(np.uint64)
-        chosen = np.searchsorted(edges, stream.take(index), side="right")
+        chosen = np.searchsorted(self.edges(), stream.take(index), side="right")
         return np.array(self.values)[chosen]
 
     def to_spec(self) -> Any:

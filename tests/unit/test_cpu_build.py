@@ -9,13 +9,14 @@ import pytest
 
 import snnsim as sn
 from snnsim.backends.cpu import draw
-from snnsim.backends.cpu.build import Bundle, Slices, lay_out, make_bundles
+from snnsim.backends.cpu.build import Bundle, lay_out, make_bundles
 from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.pack import Packer
 from snnsim.connect import Block
 from snnsim.lowering import make_plan
 from snnsim.plan import Plan, Projection
 from snnsim.random import NumpyWords, Stream, Words, key_of
+from snnsim.slices import Slices
 
 KEY = key_of(12345678901234567890)
 WORDS = np.concatenate([np.arange(5), np.linspace(0, 2**32 - 1, 5000), 2**32 - 1 - np.arange(5)]).astype(np.uint32)

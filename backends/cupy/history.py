@@ -1,0 +1,100 @@
+"""The spikes of the last steps on a device: a bit for each unit and step, and how to make lists of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cupy.device import Device, Kernel
+from snnsim.backends.cupy.layout import LANES, Layout
+from snnsim.plan import Plan
+
+_BYTES = 256 << 20      # of the history that is kept beyond what synapses need
+_MOST_STEPS = 1 << 14
+_THREADS = 256
+
+
+class SpikeHistory:
+    """Who spiked in the last steps. Step s is in slot s modulo `slots`, a power of two.
+
+    masks: uint32 [slots, parts * words]; counts: int32 [slots, parts * words * 32], how often each unit spiked, of one
+    element where no unit spikes more than once in a step. chunk: steps that can be added before the oldest are lost.
+    """
+
+    def __init__(self, device: Device, plan: Plan, layout: Layout, counted: bool) -> None:
+        self.device, self.plan, self.layout, self.counted = device, plan, layout, counted
+        self.kept = max(layout.kept, plan.max_delay) + 1
+        self.slots = slots_of(plan, layout, counted)
+        self.chunk = self.slots - self.kept
+        self.words = layout.slices.parts * layout.words
+        xp = device.xp
+        self.masks = xp.zeros((self.slots, self.words), np.uint32)
+        self.counts = xp.zeros((self.slots, self.words * LANES) if counted else (1, 1), np.int32)
+        self._number_words()
+
+    def _number_words(self) -> None:
+        """The number of the first unit of each word, the words in the order of these, and the bit of each unit."""
+        layout, unit = self.layout, np.full((self.layout.slices.parts, self.layout.words), self.plan.neurons, np.int64)
+        place = np.zeros(self.plan.neurons, np.int32)
+        for k, population in enumerate(self.plan.populations):
+            cuts, first = layout.slices.cuts[k], layout.first_word[k]
+            for w in range(first, layout.end_word(k)):
+                low = cuts[:-1] + (w - first) * LANES
+                unit[:, w] = np.where(low < cuts[1:], population.first + low, self.plan.neurons)
+            own = np.arange(population.n)
+            part = ((own + 1) * layout.slices.parts - 1) // max(1, population.n)
+            place[population.first + own] = (part * layout.words + first) * LANES + own - cuts[part]
+        order = np.argsort(unit.reshape(-1), kind="stable").astype(np.int32)
+        self.order, self.unit_of_word = self.device.upload(order), self.device.upload(unit.reshape(-1).astype(np.int32))
+        self.unit_place = self.device.upload(place)
+
+    def rows_of(self, done: int, steps: int) -> Any:
+        """The slots of the `steps` steps until `done`."""
+        return np.arange(done - steps + 1, done + 1) & (self.slots - 1)
+
+    def latest(self, done: int) -> tuple[Any, ...]:
+        """A copy of what later steps may need."""
+        rows = self.rows_of(done, self.kept)
+        return (self.masks[rows], self.counts[rows]) if self.counted else (self.masks[rows],)
+
+    def put_latest(self, done: int, saved: tuple[Any, ...]) -> None:
+        """The opposite."""
+        rows = self.rows_of(done, self.kept)
+        for array, values in zip((self.masks, self.counts), saved, strict=False):
+            array[rows] = values
+
+    def gather(self, kernels: dict[str, Kernel], table: Any, first: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes (step, unit) of the steps first .. first + steps - 1, sorted, with units as often as they spiked."""
+        if steps < 1:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        xp, device, start = self.device.xp, self.device, np.int64(first)
+        totals = xp.zeros(steps, np.int64)
+        kernels["snn_count"](steps, _THREADS, (table, start, self.order, totals), shared=16)
+        number = device.download(totals)
+        ends = np.concatenate([[0], np.cumsum(number)])
+        units = xp.zeros(max(1, int(ends[-1])), np.int32)
+        if ends[-1]:
+            arrays = (self.order, self.unit_of_word, device.upload(ends), units)
+            kernels["snn_list"](steps, _THREADS, (table, start, *arrays), shared=4 * _THREADS)
+        return (np.repeat(np.arange(first, first + steps), number),
+                device.download(units)[: int(ends[-1])].astype(np.int64))
+
+    def put(self, kernels: dict[str, Kernel], table: Any, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Forget everything, and take these spikes of the last steps until `done`."""
+        self.masks[...] = 0
+        self.counts[...] = 0
+        recent = step > done - self.kept
+        if recent.any():
+            steps = self.device.upload(step[recent].astype(np.int64))
+            units = self.device.upload(unit[recent].astype(np.int32))
+            n = int(recent.sum())
+            kernels["snn_mark"](-(-n // _THREADS), _THREADS, (table, steps, units, self.unit_place, np.int64(n)))
+
+
+def slots_of(plan: Plan, layout: Layout, counted: bool) -> int:
+    """How many steps are kept."""
+    row = 4 * layout.slices.parts * layout.words * (1 + LANES * counted)
+    wanted = min(_MOST_STEPS, max(64, _BYTES // max(1, row)))
+    return 1 << (max(layout.kept, plan.max_delay) + wanted).bit_length()
+

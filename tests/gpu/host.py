@@ -1,0 +1,212 @@
+"""A device without a GPU: CUDA kernels compiled by g++, each thread a fiber, arrays of NumPy.
+
+It checks what a GPU would not say: arguments of another type than the parameter, threads that miss a barrier, writes
+past shared memory. Kernels are found under any order of blocks and threads by varying `seed`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gpu import gxx
+from gpu.gxx import Mode
+
+from snnsim.backends.cupy.device import Limits
+
+H200 = Limits(multiprocessors=132, shared=227 << 10, memory=141 << 30, capability=(9, 0), cooperative=True)
+SCALARS = (np.int32, np.int64, np.uint32, np.float32, np.float64)
+# Types of elements that are given for each other.
+SAME = {"uint8": "int8", "bool": "int8", "uint16": "int16", "uint32": "int32", "uint64": "int64"}
+
+
+class KernelError(RuntimeError):
+    """A kernel did what no kernel may do, or was launched as no device can."""
+
+
+class Launch(ctypes.Structure):
+    """As in shim/fibers.h."""
+
+    _fields_ = (("kernel", ctypes.c_char_p), ("call", ctypes.c_void_p), ("slots", ctypes.c_char_p),
+                ("blocks", ctypes.c_uint), ("threads", ctypes.c_uint), ("shared", ctypes.c_uint),
+                ("cooperative", ctypes.c_uint), ("seed", ctypes.c_uint64))
+
+
+class HostDevice:
+    """The Device protocol on the host.
+
+    seed: other than 0, shuffles blocks and threads, each launch in another way. resident: blocks of a cooperative
+    launch, at most. tsan: build for ThreadSanitizer; see ``gpu.races``.
+    """
+
+    xp = np
+
+    def __init__(self, *, seed: int = 0, limits: Limits = H200, resident: int = 1 << 20,
+                 tsan: bool = "SNNSIM_TSAN" in os.environ, portable: bool = False) -> None:
+        self.limits = limits
+        self.mode = Mode(tsan, portable)
+        self.resident = resident
+        self.runtime = _load_runtime(gxx.runtime(self.mode))
+        self._seeds = _seeds(seed)
+        self._recorded: list[Callable[[], None]] | None = None
+
+    def current(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def upload(self, values: np.ndarray) -> np.ndarray:
+        return np.array(values, order="C")
+
+    def download(self, array: np.ndarray) -> np.ndarray:
+        return array.copy()
+
+    def address(self, array: np.ndarray) -> int:
+        return array.ctypes.data
+
+    def module(self, source: str, kernels: tuple[str, ...]) -> dict[str, HostKernel]:
+        library = ctypes.CDLL(str(gxx.module(source, kernels, self.mode)))
+        lines = tuple(source.splitlines())
+        return {name: HostKernel(self, name, library, lines, _launch_bound(source, name)) for name in kernels}
+
+    def resident_blocks(self, kernel: HostKernel, threads: int, shared: int) -> int:
+        return self.resident
+
+    def capture(self, launches: Callable[[], None]) -> Callable[[], None]:
+        """Launches are only noted meanwhile; what NumPy does meanwhile is done at once."""
+        self._recorded = recorded = []
+        try:
+            launches()
+        finally:
+            self._recorded = None
+
+        def replay() -> None:
+            for run in recorded:
+                run()
+
+        return replay
+
+    def synchronize(self) -> None:
+        """Launches return when they are done."""
+
+    def free(self) -> int:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+    def start(self, run: Callable[[], None]) -> None:
+        """Run a launch, or note it for later."""
+        if self._recorded is None:
+            run()
+        else:
+            self._recorded.append(run)
+
+    def next_seed(self) -> int:
+        return next(self._seeds)
+
+
+@dataclass(frozen=True)
+class HostKernel:
+    """A kernel of a module. lines: of its source. most: threads of a block that it was compiled for."""
+
+    device: HostDevice
+    name: str
+    library: ctypes.CDLL
+    lines: tuple[str, ...]
+    most: int
+
+    def __call__(self, blocks: int, threads: int, args: tuple[Any, ...], shared: int = 0,
+                 cooperative: bool = False) -> None:
+        self._check_shape(blocks, threads, shared, cooperative)
+        slots = b"".join(_slots(self.name, args, self._types()))
+        self.device.start(lambda: self._run(blocks, threads, args, slots, shared, cooperative))
+
+    def _run(self, blocks: int, threads: int, args: tuple[Any, ...], slots: bytes, shared: int,
+             cooperative: bool) -> None:
+        """args: kept, because `slots` holds their addresses."""
+        call = ctypes.cast(getattr(self.library, f"snn_call_{self.name}"), ctypes.c_void_p)
+        launch = Launch(self.name.encode(), call, slots, blocks, threads, shared, cooperative, self.device.next_seed())
+        if self.device.runtime.snn_run(ctypes.byref(launch)):
+            raise KernelError(self._with_lines(self.device.runtime.snn_failure().decode()))
+
+    def _types(self) -> list[str]:
+        """Of the parameters: ``int32``, ``float64*``, ``any*``."""
+        types = getattr(self.library, f"snn_types_{self.name}")
+        types.restype = ctypes.POINTER(ctypes.c_char_p)
+        found: list[str] = []
+        for name in types():
+            if name is None:
+                return found
+            found.append(name.decode())
+        raise AssertionError("a list of types ends with a null pointer")
+
+    def _check_shape(self, blocks: int, threads: int, shared: int, cooperative: bool) -> None:
+        limits = self.device.limits
+        for wrong, problem in (
+            (blocks < 1, f"{blocks} blocks"),
+            (threads < 1 or threads % 32, f"{threads} threads in a block, not a multiple of 32"),
+            (threads > limits.threads, f"{threads} threads in a block, but the device has {limits.threads} at most"),
+            (threads > self.most, f"{threads} threads in a block, but it was compiled for {self.most} at most"),
+            (shared < 0 or shared > limits.shared,
+             f"{shared} bytes of shared memory, but a block has {limits.shared} at most"),
+            (cooperative and not limits.cooperative, "a cooperative launch, which the device cannot do"),
+            (cooperative and blocks > self.device.resident,
+             f"{blocks} blocks that wait for each other, but the device runs {self.device.resident} at a time"),
+        ):
+            if wrong:
+                raise KernelError(f"kernel {self.name} is launched with {problem}")
+
+    def _with_lines(self, message: str) -> str:
+        """Line numbers followed by the text of the line."""
+        return re.sub(r"line (\d+)", lambda match: f"{match[0]} `{self.lines[int(match[1]) - 1].strip()}`", message)
+
+
+def _load_runtime(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    library.snn_failure.restype = ctypes.c_char_p
+    return library
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """One for each launch; 0 leaves all in order."""
+    rng = np.random.default_rng(seed)
+    while True:
+        yield int(rng.integers(1, 1 << 63)) if seed else 0
+
+
+def _launch_bound(source: str, kernel: str) -> int:
+    found = re.search(rf"SNN_LAUNCH\((\d+)\)\s*(?:void\s+)?{kernel}\b", source)
+    return int(found[1]) if found else 1 << 30
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+
+def _slots(kernel: str, args: tuple[Any, ...], types: list[str]) -> Iterator[bytes]:
+    """Each argument in 8 bytes."""
+    if len(args) != len(types):
+        raise TypeError(f"kernel {kernel} takes {len(types)} arguments ({', '.join(types)}), not {len(args)}")
+    for number, (arg, wanted) in enumerate(zip(args, types, strict=True), 1):
+        found, slot = _described(arg)
+        if _plain(found) != _plain(wanted) and not (wanted == "any*" and found.endswith("*")):
+            raise TypeError(f"kernel {kernel}, argument {number}: expected {wanted}, found {found}")
+        yield slot.ljust(8, b"\0")
+
+
+def _plain(name: str) -> str:
+    """Elements of arrays may differ in their sign; numbers may not."""
+    return SAME.get(name[:-1], name[:-1]) + "*" if name.endswith("*") else name
+
+
+def _described(arg: Any) -> tuple[str, bytes]:
+    """The type of an argument as the shim names it, and its bytes."""
+    if isinstance(arg, np.ndarray):
+        if not arg.flags.c_contiguous:
+            return "an array with gaps", b""
+        return f"{arg.dtype.name}*", arg.ctypes.data.to_bytes(8, "little")
+    if isinstance(arg, SCALARS):
+        return arg.dtype.name, arg.tobytes()
+    return f"{type(arg).__module__}.{type(arg).__name__}", b""

@@ -1,0 +1,91 @@
+"""Races between the threads of kernels, found by ThreadSanitizer.
+
+A function of a test module runs in a Python of its own, in which every ``HostDevice`` builds for ThreadSanitizer. The
+order of memory operations is what CUDA promises, not the order in which the threads happened to run: barriers of a block,
+``__syncwarp``, an acquire that reads what a release wrote, and the end of a launch. Ballots and shuffles order nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+
+TESTS = Path(__file__).parent.parent
+# argv: file, function, arguments. The file is not imported as pytest would, so its own imports must be absolute.
+RUN = """
+import importlib.util, sys
+path, function, *args = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("under_tsan", path)
+module = importlib.util.module_from_spec(spec)
+sys.modules["under_tsan"] = module
+spec.loader.exec_module(module)
+getattr(module, function)(*args)
+"""
+# Every race is reported, also at an address or in a line that had one.
+OPTIONS = "exitcode=66 suppress_equal_addresses=0 suppress_equal_stacks=0"
+ACCESS = re.compile(r"^  (?:Previous )?(atomic )?(read|write) of size (\d+) .*\n +#0 .*? (\S+):(\d+)(?: |$)", re.M | re.I)
+FOUND = 66
+
+
+def library() -> str | None:
+    """Where ThreadSanitizer is, if it is installed."""
+    try:
+        path = subprocess.run(["g++", "-print-file-name=libtsan.so"], capture_output=True, text=True, check=True).stdout.strip()
+    except OSError:
+        return None
+    return path if os.path.isabs(path) else None
+
+
+needs_tsan = pytest.mark.skipif(library() is None, reason="ThreadSanitizer (libtsan) or g++ is not installed")
+
+
+def races(function: Callable[..., None], *args: str) -> list[str]:
+    """Every race while `function`, of a test module, runs with these arguments: what each of the two threads does.
+
+    ``read of 4 bytes `y = x[i];` and write of 4 bytes `x[i] = 1;```. Raises ``RuntimeError`` where `function` fails.
+    """
+    done = _run(inspect.getfile(function), function.__name__, *args)
+    if done.returncode not in (0, FOUND):
+        raise RuntimeError(f"{function.__name__} failed under ThreadSanitizer\n{done.stdout}{done.stderr}")
+    found = list(dict.fromkeys(_described(done.stderr)))
+    assert bool(found) == (done.returncode == FOUND), done.stderr
+    return found
+
+
+def _run(*args: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "SNNSIM_TSAN": "1", "LD_PRELOAD": str(library()), "TSAN_OPTIONS": OPTIONS, "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+    }
+    return subprocess.run([*_fixed_addresses(), sys.executable, "-c", RUN, *args], env=environment, capture_output=True,
+                          text=True, check=False)
+
+
+@lru_cache(maxsize=1)
+def _fixed_addresses() -> tuple[str, ...]:
+    """ThreadSanitizer does not know every place where a system that randomises addresses puts a program."""
+    command = ("setarch", "-R")
+    try:
+        return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else ()
+    except OSError:
+        return ()
+
+
+def _described(output: str) -> Iterator[str]:
+    for report in output.split("WARNING: ThreadSanitizer: data race")[1:]:
+        accesses = ACCESS.findall(report)
+        yield " and ".join(sorted(f"{(atomic + kind).lower()} of {size} bytes `{_line(path, int(number))}`"
+                                  for atomic, kind, size, path, number in accesses[:2]))
+
+
+def _line(path: str, number: int) -> str:
+    return Path(path).read_text().splitlines()[number - 1].strip()
