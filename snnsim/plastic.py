@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from snnsim.errors import NumericalError
+from snnsim.ir.exact import lower
+from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan, Projection, WeightRequest
-from snnsim.plan_rules import Plasticity
+from snnsim.plan_rules import Coupling, Plasticity
 from snnsim.units import TIME, to_text
 
 
@@ -35,6 +37,42 @@ def out_of_bounds(
     sizes = f"expected a weight of at most {rule.limit:g}{unit} in size, found {found:g}{unit}"
     advice = f"let {rule.model} clip the weight, or give it wider `bounds`"
     return NumericalError(f"{place} left its bounds {_when(plan, step)}: {sizes}; {advice}")
+
+
+# --- couplings -------------------------------------------------------------------------------------------------------
+
+def coupling_of(projection: Projection) -> Coupling:
+    """The coupling of a coupled projection."""
+    assert projection.coupling is not None
+    return projection.coupling
+
+
+def coupled_numbers(plan: Plan) -> list[int]:
+    """The numbers of the coupled projections."""
+    return [k for k, p in enumerate(plan.projections) if p.coupling is not None]
+
+
+def coupled_variables(plan: Plan) -> list[tuple[int, str]]:
+    """Population and name of every variable that couples, on either side."""
+    coupled = [plan.projections[k] for k in coupled_numbers(plan)]
+    return list(dict.fromkeys((k, coupling_of(p).variable) for p in coupled for k in (p.source, p.target)))
+
+
+def added(
+    plan: Plan, projection: Projection, step: int, table: Mapping[str, np.ndarray], source: np.ndarray,
+    target: np.ndarray,
+) -> np.ndarray:
+    """What each synapse of a coupled projection adds in `step`, [synapses].
+
+    table: source, target, and weight of the run's precision, [synapses]; source, target: the variable of both sides,
+    [units]. ``NumericalError`` where one adds more than it may.
+    """
+    rule = coupling_of(projection)
+    drives = {"w": table["weight"], "pre": source[table["source"]], "post": target[table["target"]]}
+    program = lower(rule.program, plan.dtype)
+    adds = interpret(program, Environment(plan.dtype, rule.params, drives=drives)).outputs["adds"]
+    check_adds(plan, projection, step, table["source"], table["target"], adds)
+    return np.broadcast_to(adds, table["source"].shape)
 
 
 def check_adds(

@@ -14,11 +14,8 @@ from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.driver import argument_name
 from snnsim.backends.cpu.plastic_build import index_type
 from snnsim.backends.cpu.plastic_kernels import sort_by
-from snnsim.ir.exact import lower
-from snnsim.ir.interpret import Environment, interpret
 from snnsim.plan import Plan, Projection
-from snnsim.plan_rules import Coupling
-from snnsim.plastic import check_adds
+from snnsim.plastic import added, coupled_numbers, coupled_variables, coupling_of
 from snnsim.slices import Slices
 
 Parts = list[dict[str, Any]]
@@ -36,22 +33,6 @@ class PackedTargets:
     rows: np.ndarray
     sources: np.ndarray
     weights: np.ndarray
-
-
-def coupling_of(projection: Projection) -> Coupling:
-    assert projection.coupling is not None
-    return projection.coupling
-
-
-def coupled_numbers(plan: Plan) -> list[int]:
-    """The numbers of the coupled projections."""
-    return [k for k, p in enumerate(plan.projections) if p.coupling is not None]
-
-
-def coupled_variables(plan: Plan) -> list[tuple[int, str]]:
-    """Population and name of every variable that couples, on either side."""
-    coupled = [plan.projections[k] for k in coupled_numbers(plan)]
-    return list(dict.fromkeys((k, coupling_of(p).variable) for p in coupled for k in (p.source, p.target)))
 
 
 def pack_targets(plan: Plan, projection: Projection, low: int, high: int) -> PackedTargets:
@@ -155,14 +136,11 @@ class Couplings:
     def _check(self, number: int, step: int) -> None:
         """The threads stopped before they wrote over what `step` began with: compute the same once more."""
         it = self.plan.projections[number]
-        rule, columns = coupling_of(it), self._columns(number)
-        pre, post = (self.published[k, rule.variable][(step - 1) & 1] for k in (it.source, it.target))
-        drives = {"w": columns["w"], "pre": pre[columns["source"]], "post": post[columns["target"]]}
-        program = lower(rule.program, self.plan.dtype)
-        adds = interpret(program, Environment(self.plan.dtype, rule.params, drives=drives)).outputs["adds"]
-        check_adds(self.plan, it, step, columns["source"], columns["target"], adds)
+        variable = coupling_of(it).variable
+        added(self.plan, it, step, self._table(number),
+              *(self.published[k, variable][(step - 1) & 1] for k in (it.source, it.target)))
 
-    def _columns(self, number: int) -> dict[str, np.ndarray]:
+    def _table(self, number: int) -> dict[str, np.ndarray]:
         """source, target and weight of all synapses of a projection."""
         found = []
         for thread, part in enumerate(self.parts):
@@ -170,4 +148,4 @@ class Couplings:
             low, high = self.slices.bounds(self.plan.projections[number].target, thread)
             found.append((sources, np.repeat(np.arange(low, high), np.diff(rows)),
                           np.broadcast_to(weights, sources.shape)))
-        return dict(zip(("source", "target", "w"), map(np.concatenate, zip(*found, strict=True)), strict=True))
+        return dict(zip(("source", "target", "weight"), map(np.concatenate, zip(*found, strict=True)), strict=True))

@@ -139,10 +139,12 @@ def owners(plan: Plan, layout: Layout) -> np.ndarray:
 def row_of_word(plan: Plan, layout: Layout, first_row: dict[int, int], counted: list[bool]) -> np.ndarray:
     """For each word of all parts, the row of its first unit in a bundle, with a flag where spikes are counted, or -1."""
     found = np.full((layout.slices.parts, layout.words), -1, np.int64)
+    padded = np.full(layout.all_words, -1, np.int32)
     for k, row in first_row.items():
         first = layout.first_word[k]
         for w in range(first, layout.end_word(k)):
             found[:, w] = row + layout.slices.cuts[k][:-1] + (w - first) * LANES
             found[:, w] |= COUNTED_ROW * counted[k]
-    return found.reshape(-1).astype(np.int32)
+    padded[: found.size] = found.reshape(-1)
+    return padded
 

@@ -164,12 +164,12 @@ def table_bytes(plan: Plan, layout: Layout, bundle: Bundle) -> int:
     totals, their sums and R bases or weights (8 bytes each), and what one projection needs while it is drawn.
     """
     parts, rows = len(layout.own), bundle.rows
-    share = sum(_own_synapses(layout, projection) for projection in bundle.projections)
+    share = sum(own_synapses(layout, projection) for projection in bundle.projections)
     drawing = max((drawing_bytes(layout, projection) for projection in bundle.projections), default=0)
     return share * bundle.word.bytes + rows * (4 * (parts + 1) + 4 * parts + 3 * 8) + drawing
 
 
-def _own_synapses(layout: Layout, projection: Projection) -> int:
+def own_synapses(layout: Layout, projection: Projection) -> int:
     """Synapses of a projection onto own units, or what a random number of them hardly exceeds."""
     bound, (low, high) = projection.bound, layout.bounds(projection.target)
     mean = bound.synapses * (high - low) / max(1, bound.n_target)

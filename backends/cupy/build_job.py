@@ -15,7 +15,7 @@ from snnsim.ir import Op
 
 RULES = ("listed", "one_to_one", "all_to_all", "fixed_indegree", "fixed_outdegree", "fixed_total", "pairwise")
 VALUES = ("constant", "array", "listed", "uniform", "normal", "lognormal", "exponential", "discrete")
-THREADS = 256   # as the kernels say
+THREADS = 128   # as the kernels say
 _WARP = 32
 _PIECE = 1024   # synapses of a row that a warp draws, at least
 _KERNELS = ("snn_count", "snn_place", "snn_keep", "snn_tally", "snn_starts")

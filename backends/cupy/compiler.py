@@ -19,6 +19,8 @@ from snnsim.errors import UnavailableError
 
 # Every operation is rounded by itself, as IEEE 754 and NumPy do it: no multiply-add, no flush of denormals to zero.
 EXACT = ("-fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqrt=true")
+# Functions that a network does not call are no fault of its text.
+UNUSED = "-diag-suppress=177"
 # Lines of the source that are shown before and after one that does not compile.
 AROUND = 3
 DIGEST = hashlib.sha256().digest_size
@@ -57,7 +59,7 @@ def ptx(source: str, arch: int, name: str = "snnsim.cu", options: Sequence[str] 
 
 
 def _flags(arch: int, options: Sequence[str]) -> tuple[str, ...]:
-    return (f"-arch=sm_{arch}", "-std=c++17", *options)
+    return (f"-arch=sm_{arch}", "-std=c++17", UNUSED, *options)
 
 
 def find(arch: int) -> tuple[Nvrtc, int]:

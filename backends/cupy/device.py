@@ -52,7 +52,7 @@ class Device(Protocol):
     limits: Limits
 
     def current(self) -> AbstractContextManager[None]:
-        """Inside, ``xp`` works on this device, in the order of its launches, and too little memory is a ``RunError``."""
+        """Inside, ``xp`` works on this device, in the order of its launches; too little memory is a ``RunError``."""
 
     def upload(self, values: np.ndarray) -> Any:
         """A copy on the device."""

@@ -57,7 +57,7 @@ class Drawer:
     """Draws the synapses of one projection onto own units."""
 
     def __init__(self, launch: Launcher, layout: Layout, projection: Projection) -> None:
-        self.launch, self.device, self.layout, self.projection = launch, launch.device, layout, projection
+        self.launch, self.layout, self.projection = launch, layout, projection
         self.kept: list[Any] = []   # arrays that a job has the addresses of
 
     def jobs(self) -> Iterator[np.ndarray]:
@@ -73,12 +73,12 @@ class Drawer:
     def address(self, values: Any) -> int:
         """Of an array on the device that lives as long as the job."""
         self.kept.append(values)
-        return self.device.address(values)
+        return self.launch.device.address(values)
 
     def upload(self, values: np.ndarray) -> int:
         """Address of a copy on the device; of one number at least."""
         some = np.ascontiguousarray(values) if len(values) else np.zeros(1, values.dtype)
-        return self.address(self.device.upload(some))
+        return self.address(self.launch.device.upload(some))
 
     def _job(self, rule: dict[str, Any], block: Block | None) -> np.ndarray:
         projection, layout = self.projection, self.layout
@@ -93,7 +93,7 @@ class Drawer:
         for name, value in numbers.items():
             job[name] = value
         for name in ("weight", "delay"):
-            job[name] = self._value(getattr(projection, name), name, block)
+            job[name] = self.value(getattr(projection, name), name, block)
         return job
 
     # --- rules ---------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Drawer:
 
     def fixed_total(self) -> dict[str, Any]:
         """The in-degrees are counted on the device."""
-        n, targets, xp = self.bound.rule.n, self.bound.n_target, self.device.xp   # type: ignore[attr-defined]
+        n, targets, xp = self.bound.rule.n, self.bound.n_target, self.launch.device.xp   # type: ignore[attr-defined]
         counts = xp.zeros(targets, np.uint32)
         tally = self._job({"stream": self._stream("/targets"), "length": n, "counts": self.address(counts)}, None)
         self.launch("snn_tally", tally, -(-n // 32))
@@ -154,7 +154,8 @@ class Drawer:
 
     # --- values --------------------------------------------------------------------------------------------------
 
-    def _value(self, value: Value, name: str, block: Block | None) -> np.ndarray:
+    def value(self, value: Value, name: str, block: Block | None) -> np.ndarray:
+        """A record [] of ``VALUE``: of the weights or the delays (`name`), those of `block` where they are listed."""
         listed = block is not None and (type(value) not in _DRAWN or isinstance(value, Array))
         kind = "listed" if listed else _DRAWN[type(value)]
         stream = self.projection.stream(name, host_words())

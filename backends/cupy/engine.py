@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from snnsim.backends.cupy.arrays import PopulationArrays, owners, row_of_word, schedule_arrays
 from snnsim.backends.cupy.build import Table, build
+from snnsim.backends.cupy.coupling import Couplings
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.history import SpikeHistory
 from snnsim.backends.cupy.layout import Layout
-from snnsim.backends.cupy.shared import SharedMemory, lay_out_shared
+from snnsim.backends.cupy.shared import lay_out_shared
+from snnsim.backends.cupy.size import refuse_device
 from snnsim.backends.cupy.source import BUNDLE, POPULATION, TRACE, KernelSource
-from snnsim.backends.cupy.strategy import RUNNERS, Fit, Program, fits, parts_of, threads_of
+from snnsim.backends.cupy.strategy import RUNNERS, Program, fits, parts_of, resident
 from snnsim.engine import Chunk, rows_between
 from snnsim.errors import InputError
 from snnsim.plan import Plan
 from snnsim.random import key_of
 
+P, R = ParamSpec("P"), TypeVar("R")
 KERNELS = ("snn_run", "snn_learn", "snn_refill", "snn_tick", "snn_count", "snn_list", "snn_mark")
+
+
+def on_its_device(method: Callable[P, R]) -> Callable[P, R]:
+    """A method of the engine with its device as the current one."""
+
+    @wraps(method)
+    def wrapped(*args: P.args, **options: P.kwargs) -> R:
+        engine: Any = args[0]
+        with engine.device.current():
+            return method(*args, **options)
+
+    return wrapped
 
 
 class GpuEngine:
@@ -36,27 +52,43 @@ class GpuEngine:
         self.plan, self.device, self.done = plan, device, 0
         self.layout = Layout.of(plan, parts or parts_of(plan, device.limits))
         self.source = KernelSource(plan, self.layout)
-        self.fit, self.strategy, self.reasons = choose(self.source, self.layout, device, strategy)
-        self.shared = lay_out_shared(self.source, self.layout, self.fit.flags)
+        self.block_threads = threads or self.source.threads
+        with device.current():
+            refuse_device(plan, self.layout, self.source, device)
+            self._build(strategy)
+
+    def _build(self, strategy: str | None) -> None:
+        plan, device = self.plan, self.device
         self.tables = [build(device, plan, self.layout, bundle) for bundle in self.layout.bundles]
         self.populations = [PopulationArrays(device, plan, self.layout, k, self.source.shapes[shape])
                             for k, shape in enumerate(self.source.shape_number)]
+        self.couplings = Couplings(device, plan, self.layout, self.source.couplings, self.populations)
         self.history_kept = SpikeHistory(device, plan, self.layout, self.source.counted)
-        self._make_arrays()
         began = time.perf_counter()
-        text = self.source.text(self.fit.flags, [table.at.dtype for table in self.tables])
-        self.kernels = device.module(text, KERNELS)
+        self._choose(strategy)
         self.compile_s = time.perf_counter() - began
+        self._make_arrays()
+        self.threads = len(self.layout.own)
         self.program = Program(device, self.kernels, self.table, self.clock, self.counter, len(self.layout.own),
-                               threads or threads_of(self.layout), self.shared.bytes, self.layout.epoch,
-                               self.layout.levels)
+                               self.block_threads, self.shared.bytes, self.layout.epoch, self.layout.levels)
         self.runner = RUNNERS[self.strategy](self.program)
         self.fresh = True
 
-    @property
-    def threads(self) -> int:
-        """Blocks that run side by side."""
-        return len(self.layout.own)
+    def _choose(self, wanted: str | None) -> None:
+        """Compile for the first strategy that fits, or for the one that is wanted."""
+        self.reasons: list[str] = []
+        offsets = [table.at.dtype for table in self.tables]
+        for name in RUNNERS if wanted is None else (wanted,):
+            self.strategy, self.fit = name, fits(name, self.source, self.layout, self.device)
+            if self.fit.ok:
+                self.shared = lay_out_shared(self.source, self.layout, self.fit.flags)
+                self.kernels = self.device.module(self.source.text(self.fit.flags, offsets), KERNELS)
+                self.fit = resident(self.fit, self.device, self.kernels["snn_run"], self.block_threads, self.shared,
+                                    len(self.layout.own))
+            if self.fit.ok:
+                return
+            self.reasons.append(f"{name}: {self.fit.why}")
+        raise InputError(f"no way to run this network on the device fits: {'; '.join(self.reasons)}")
 
     # --- the table ---------------------------------------------------------------------------------------------------
 
@@ -72,7 +104,7 @@ class GpuEngine:
                          upload(start.astype(np.int64))]
         self.owners = upload(owners(self.plan, layout))
         counted = [bool(self.source.shapes[s].update.counted) for s in self.source.shape_number]
-        self.rows_of_words = [upload(row_of_word(self.plan, layout, b.first_row, counted)) for b in layout.bundles]
+        self.row_tables = [upload(row_of_word(self.plan, layout, dict(t), counted)) for t in self.source.row_tables]
         self.traces = [self._trace(k) for k in range(len(self.plan.traces))]
         self.outs: list[Any] = [xp.zeros(0, self.plan.dtype) for _ in self.plan.traces]
         self.host_table = np.zeros(self.source.entries["END"], np.int64)
@@ -84,7 +116,7 @@ class GpuEngine:
 
     def _fill(self) -> None:
         """All entries but those that change from chunk to chunk."""
-        layout, history, k0k1 = self.layout, self.history_kept, key_of(self.plan.seed)
+        layout, history, (key0, key1) = self.layout, self.history_kept, key_of(self.plan.seed)
         address = self.device.address
         names = ("SCHEDULE_STEP", "SCHEDULE_PLACE", "SCHEDULE_WEIGHT", "SCHEDULE_START")
         numbers = {
@@ -92,19 +124,26 @@ class GpuEngine:
             "ALL_WORDS": history.words, "PLACES": max(1, layout.places), "ROWS": layout.rows,
             "SLOTS": history.slots - 1, "EPOCH": layout.epoch, "MASKS": address(history.masks),
             "COUNTS": address(history.counts), "RING": address(self.ring), "SENT": address(self.sent),
-            "LEARNED": address(self.learned),            "COUNTER": address(self.counter), "OWNER": address(self.owners), "KEY0": k0k1[0], "KEY1": k0k1[1],
-            "LIST": self.shared.list, "SHARED_OWNER": self.shared.owner, "SHARED_RING": self.shared.ring,
+            "LEARNED": address(self.learned),            "COUNTER": address(self.counter), "OWNER": address(self.owners),
+            "KEY0": key0, "KEY1": key1,
+            "LIST": self.shared.listed, "SHARED_OWNER": self.shared.owner, "SHARED_RING": self.shared.ring,
             "SHARED_DRIVES": self.shared.drives,
             **{name: address(array) if array.size else 0 for name, array in zip(names, self.schedule, strict=True)},
         }
         for name, value in numbers.items():
             self._put(name, value)
         slot = 0
+        for name, values in self.couplings.entries().items():
+            for at, value in enumerate(values):
+                self._put(name, value, at)
         for k, arrays in enumerate(self.populations):
             self._put("ENTRY", self.source.entries[f"P{k}"], k)
             slot = self._fill_population(k, arrays, slot)
         for k, table in enumerate(self.tables):
             self._fill_bundle(k, table)
+        for k, rows in enumerate(self.row_tables):
+            self._put("ROW_TABLES", address(rows), 2 * k)
+            self._put("ROW_TABLES", self.shared.rows[k] if self.shared.rows else 0, 2 * k + 1)
 
     def _fill_population(self, k: int, arrays: PopulationArrays, slot: int) -> int:
         """Returns the next slot of a continuous input."""
@@ -129,15 +168,18 @@ class GpuEngine:
         for key in found:
             if key[2] == "slot":
                 found[key] = found[key] + slot
-        homes = {(kind, data, "home"): place for (number, kind, data), place in self.shared.homes.items() if number == k}
-        return found | homes
+        homes = self.shared.homes.items()
+        return found | {(kind, data, "home"): place for (number, kind, data), place in homes if number == k}
 
     def _fill_bundle(self, k: int, table: Table) -> None:
         bundle, address = self.layout.bundles[k], self.device.address
+        number = self.source.row_tables.index(tuple(bundle.first_row.items()))
         arrays = {"base": table.base, "at": table.at, "words": table.words, "weights": table.weights,
-                  "row_weights": table.row_weights, "row_of_word": self.rows_of_words[k]}
+                  "row_weights": table.row_weights, "row_of_word": self.row_tables[number]}
         values = {name: address(array) if array is not None and array.size else 0 for name, array in arrays.items()}
-        values |= {"target_bits": bundle.word.target, "delay_bits": bundle.word.delay, "delay": bundle.delay}
+        values |= {"target_bits": bundle.word.target, "delay_bits": bundle.word.delay, "delay": bundle.delay,
+                   "home": self.shared.rows[number] if self.shared.rows else 0,
+                   "lanes": bundle.lanes(self.layout.slices.parts)}
         for name, value in values.items():
             self._put(f"B{k}", value, BUNDLE.index(name))
 
@@ -165,13 +207,16 @@ class GpuEngine:
                 self._put(f"R{k}", value, TRACE.index(name))
         if self.plan.traces:
             self.table[...] = self.device.upload(self.host_table)
+        self.couplings.open(self.done)
         self.clock[...] = self.done
 
+    @on_its_device
     def advance(self, steps: int) -> Chunk:
         """Run at most `steps` steps; see ``snnsim.engine``."""
         steps = min(steps, self.history_kept.chunk)
         self._open(steps)
         self.runner.run(steps, self.fresh)
+        self.couplings.check()
         self.fresh, first = False, self.done + 1
         self.done += steps
         spikes = self.history_kept.gather(self.kernels, self.table, first, steps)
@@ -185,10 +230,12 @@ class GpuEngine:
         arrays = [array for p in self.populations for array in (*p.states.values(), *p.outputs.values())]
         return [*arrays, self.ring, self.sent, self.learned]
 
+    @on_its_device
     def snapshot(self) -> Any:
         """All that changes, for going back."""
         return self.done, [array.copy() for array in self._changing()], self.history_kept.latest(self.done)
 
+    @on_its_device
     def restore(self, saved: Any) -> None:
         """Go back to where ``snapshot`` was taken."""
         self.done, arrays, history = saved
@@ -197,10 +244,12 @@ class GpuEngine:
         self.history_kept.put_latest(self.done, history)
         self.fresh = True
 
+    @on_its_device
     def get(self, population: int, state: str) -> np.ndarray:
         """A copy of a state, [n]."""
         return self.device.download(self.populations[population].states[state])
 
+    @on_its_device
     def set(self, population: int, state: str, values: np.ndarray) -> None:
         """Overwrite a state, [n]."""
         place = self.populations[population].states[state]
@@ -210,11 +259,13 @@ class GpuEngine:
             raise InputError(f"{state}: expected counts from 0 to {most}, found {found}")
         place[...] = self.device.upload(np.ascontiguousarray(values).astype(place.dtype))
 
+    @on_its_device
     def history(self) -> tuple[np.ndarray, np.ndarray]:
         """Spikes of the last ``plan.max_delay`` steps."""
         steps = min(self.plan.max_delay, self.done)
         return self.history_kept.gather(self.kernels, self.table, self.done - steps + 1, steps)
 
+    @on_its_device
     def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
         """Go on after step `done`; see ``snnsim.engine``."""
         self.done, self.fresh = done, True
@@ -225,14 +276,17 @@ class GpuEngine:
         first = np.int64(max(1, done - self.layout.rows + 1))
         self.kernels["snn_refill"](program.blocks, program.threads, (self.table, self.clock, first), program.shared)
 
+    @on_its_device
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
         raise NotImplementedError
 
+    @on_its_device
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """The opposite."""
         raise NotImplementedError
 
+    @on_its_device
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
         raise NotImplementedError
@@ -240,32 +294,19 @@ class GpuEngine:
     @property
     def synapses(self) -> int:
         """How many there are."""
-        return sum(int(table.words.size) for table in self.tables)
+        return sum(int(table.words.size) for table in self.tables) + self.couplings.synapses
 
     def memory(self) -> dict[str, int]:
         """Bytes on the device of synapses and of everything else."""
         tables = [array for t in self.tables for array in (t.base, t.at, t.words, t.weights, t.row_weights)]
-        synapses = sum(array.nbytes for array in tables if array is not None)
+        synapses = sum(array.nbytes for array in tables if array is not None) + self.couplings.memory()
         other = sum(array.nbytes for array in self._changing())
         return {"synapses": synapses, "other": other + self.history_kept.masks.nbytes + self.history_kept.counts.nbytes}
 
     def facts(self) -> dict[str, Any]:
         """Blocks, compile seconds, the strategy and why, and how each bundle of projections is stored."""
         bundles = [f"{b.kind}, {b.word.bits} bits: {', '.join(p.label for p in b.projections)}"
-                   for b in self.layout.bundles]
+                   for b in self.layout.bundles] + self.couplings.labels()
         return {"threads": self.threads, "compile_s": self.compile_s, "strategy": self.strategy,
                 "why": self.fit.why, "not": self.reasons, "bundles": bundles}
 
-
-def choose(source: KernelSource, layout: Layout, device: Device, wanted: str | None) -> tuple[Fit, str, list[str]]:
-    """The first strategy that fits, or the one that is wanted; with why those before it do not."""
-    reasons = []
-    for name in RUNNERS if wanted is None else (wanted,):
-        found = fits(name, source, layout, device)
-        if found.ok:
-            return found, name, reasons
-        reasons.append(f"{name}: {found.why}")
-    raise InputError(f"no way to run this network on the device fits: {'; '.join(reasons)}")
-
-
-__all__ = ["GpuEngine", "SharedMemory", "choose"]

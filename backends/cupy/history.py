@@ -27,7 +27,7 @@ class SpikeHistory:
         self.kept = max(layout.kept, plan.max_delay) + 1
         self.slots = slots_of(plan, layout, counted)
         self.chunk = self.slots - self.kept
-        self.words = layout.slices.parts * layout.words
+        self.words = layout.all_words
         xp = device.xp
         self.masks = xp.zeros((self.slots, self.words), np.uint32)
         self.counts = xp.zeros((self.slots, self.words * LANES) if counted else (1, 1), np.int32)
@@ -45,8 +45,10 @@ class SpikeHistory:
             own = np.arange(population.n)
             part = ((own + 1) * layout.slices.parts - 1) // max(1, population.n)
             place[population.first + own] = (part * layout.words + first) * LANES + own - cuts[part]
-        order = np.argsort(unit.reshape(-1), kind="stable").astype(np.int32)
-        self.order, self.unit_of_word = self.device.upload(order), self.device.upload(unit.reshape(-1).astype(np.int32))
+        first = np.full(self.words, self.plan.neurons, np.int32)
+        first[: unit.size] = unit.reshape(-1)
+        self.unit_of_word = self.device.upload(first)
+        self.order = self.device.upload(np.argsort(first, kind="stable").astype(np.int32))
         self.unit_place = self.device.upload(place)
 
     def rows_of(self, done: int, steps: int) -> Any:
@@ -94,7 +96,7 @@ class SpikeHistory:
 
 def slots_of(plan: Plan, layout: Layout, counted: bool) -> int:
     """How many steps are kept."""
-    row = 4 * layout.slices.parts * layout.words * (1 + LANES * counted)
+    row = 4 * layout.all_words * (1 + LANES * counted)
     wanted = min(_MOST_STEPS, max(64, _BYTES // max(1, row)))
     return 1 << (max(layout.kept, plan.max_delay) + wanted).bit_length()
 

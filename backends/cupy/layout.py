@@ -76,6 +76,11 @@ class Bundle:
         """How many there are, at most: delays are not counted apart."""
         return sum(p.bound.synapses for p in self.projections)
 
+    def lanes(self, parts: int) -> int:
+        """Threads that deliver the synapses of a row onto one part: a power of two, about as many as there are."""
+        mean = self.synapses / max(1, self.rows * parts)
+        return min(LANES, max(4, 1 << round(math.log2(max(1.0, mean)))))
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -117,6 +122,11 @@ class Layout:
         """Of the ring of inputs: one is the step's own."""
         return max((high for b in self.bundles if b.kind in ("soon", "late") for _, high in b.delays.values()),
                    default=0) + 1
+
+    @property
+    def all_words(self) -> int:
+        """Words of all parts, and some that nobody has: they are read by fours."""
+        return -(-self.slices.parts * self.words // 4) * 4
 
     @property
     def kept(self) -> int:

@@ -1,8 +1,8 @@
 """The text of the kernel that runs a network, and the table of numbers that it reads.
 
 One kernel does everything between two launches: for each epoch the delivery of what arrives soon, its steps, and the
-delivery of what arrives late. With ``persistent`` its blocks meet after each epoch (and between the levels of a step) and
-it runs on for thousands of steps; without, a launch is one epoch or one level, and the end of a launch is the meeting.
+delivery of what arrives late. With ``persistent`` its blocks meet after each epoch (and between the levels of a step)
+and it runs on for thousands of steps; without, a launch is one epoch or one level, and its end is the meeting.
 
 All sizes and addresses stand in the table, so networks of one shape have one text, compiled once.
 """
@@ -26,13 +26,12 @@ from snnsim.ir.printing import Update
 from snnsim.plan import Plan
 
 LIST = 1024             # rows that a block lists before it delivers them
-THREADS = 1024          # of the largest block
 
 # Entries of the table that every network has.
 ENTRIES = (
     "OWN", "PARTS", "FIRST_PART", "WORDS", "ALL_WORDS", "PLACES", "ROWS", "SLOTS", "EPOCH", "MASKS", "COUNTS", "RING",
-    "SENT", "LEARNED", "COUNTER", "SCHEDULE_STEP", "SCHEDULE_PLACE", "SCHEDULE_WEIGHT", "SCHEDULE_START", "OWNER", "KEY0", "KEY1",
-    "LIST", "SHARED_OWNER", "SHARED_RING", "SHARED_DRIVES",
+    "SENT", "LEARNED", "COUNTER", "SCHEDULE_STEP", "SCHEDULE_PLACE", "SCHEDULE_WEIGHT", "SCHEDULE_START", "OWNER", "KEY0",
+    "KEY1", "LIST", "SHARED_OWNER", "SHARED_RING", "SHARED_DRIVES",
 )
 # Of each population, before those of its arguments. N: units; OWN_LOW: the first one of this device; LOW, SIZE: of the
 # part, counted from there, set by each block.
@@ -41,7 +40,8 @@ DRIVE = ("values", "width", "slot")
 POISSON = ("drawn", "home", "thresholds", "ends", "table", "parts", "stream", "onset")
 WORD = ("drawn", "home", "stream")
 TRACE = ("every", "first", "out", "columns", "start", "units", "place")
-BUNDLE = ("base", "at", "words", "weights", "row_weights", "row_of_word", "target_bits", "delay_bits", "delay")
+BUNDLE = ("base", "at", "words", "weights", "row_weights", "row_of_word", "home", "target_bits", "delay_bits", "delay",
+          "lanes")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Flags:
 class Shape:
     """Populations that one function updates.
 
-    fields: (kind and name of an argument, part of it) -> its place among the entries of a population; parameters that all
-    units share stand there themselves, packed. whole: names of whole-numbered states and parameters.
+    fields: (kind and name of an argument, part of it) -> its place among the entries of a population; parameters that
+    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters.
     """
 
     update: Update
@@ -104,6 +104,16 @@ def _parts(kind: str, coupled: bool) -> tuple[str, ...]:
     return {"poisson": POISSON, "words": WORD, "state": ("array", "home"), "arrival": ("place",)}.get(kind, ("array",))
 
 
+def threads_of(layout: Layout) -> int:
+    """Threads of a block: a lane for each unit where that leaves 80 registers for each, else 512."""
+    return 768 if 16 < layout.words <= 24 else 512
+
+
+def list_bytes(counted: bool, wide: bool) -> int:
+    """Of the list of rows in step.cuh."""
+    return 32 + LIST * (4 + 4 * counted + 4 + 8 + (8 if wide else 4))
+
+
 @cache
 def device_text(name: str) -> str:
     """A file of hand-written device code."""
@@ -115,11 +125,15 @@ class KernelSource:
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self.plan, self.bundles, self.levels, self.wide = plan, layout.bundles, layout.levels, layout.wide
+        self.threads = threads_of(layout)
         each = [_shape(plan, k, layout.wide) for k in range(len(plan.populations))]
         self.shapes = list(dict.fromkeys(each))
         self.shape_number = [self.shapes.index(shape) for shape in each]
+        # Bundles of the same sources share what says where the rows of each word begin.
+        self.row_tables = list(dict.fromkeys(tuple(b.first_row.items()) for b in layout.bundles))
         self.real = "float" if plan.dtype == np.float32 else "double"
-        self.plastic, self.couplings = PlasticSource(plan, layout), CouplingSource(plan, layout)
+        self.plastic = PlasticSource(plan, layout)
+        self.couplings = CouplingSource(plan, [self.shapes[k] for k in self.shape_number])
         self.counted = any(shape.update.counted for shape in self.shapes)
 
     @property
@@ -141,6 +155,7 @@ class KernelSource:
         for k in range(len(self.plan.traces)):
             add(f"R{k}", len(TRACE))
         add("INPUTS", 2 * self.drives)
+        add("ROW_TABLES", 2 * len(self.row_tables))
         for name, size in (*self.plastic.sections().items(), *self.couplings.sections().items()):
             add(name, size)
         found["END"] = at
@@ -157,11 +172,12 @@ class KernelSource:
         self.offsets = offsets
         functions = dict.fromkeys(text for shape in self.shapes
                                   for text in (*shape.update.functions, shape.update.source))
+        before = ("sync.cuh", "philox.cuh", "step.cuh", "population.cuh")
         return "\n".join([
-            *self._head(flags), device_text("sync.cuh"), device_text("philox.cuh"), device_text("step.cuh"), device_text("population.cuh"), *functions,
-            *map(self._shape, range(len(self.shapes))), self._update_all(), self._copies(), self._traces(),
-            self._spikes("soon", "deliver_soon"), self._spikes("late", "deliver_late"), self._lists(), self._now(),
-            self._refill(), self.plastic.text(), self.couplings.text(), device_text("run.cuh"), device_text("gather.cuh"),
+            *self._head(flags), *map(device_text, before), *functions, *map(self._shape, range(len(self.shapes))),
+            self._update_all(), self._copies(), self._traces(), self._spikes("soon", "deliver_soon"),
+            self._spikes("late", "deliver_late"), self._lists(), self._now(), self._refill(), self.plastic.text(),
+            *map(device_text, self.couplings.files), self.couplings.text(), device_text("run.cuh"), device_text("gather.cuh"),
         ])
 
     def _head(self, flags: Flags) -> Iterator[str]:
@@ -170,10 +186,12 @@ class KernelSource:
                  "SNN_SCHEDULED": any(p.schedules for p in self.plan.populations)}
         yield from (f"#define {name} {int(value)}" for name, value in given.items())
         yield f"#define SNN_LIST {LIST}"
-        yield f"#define SNN_THREADS {THREADS}"
+        yield f"#define SNN_THREADS {self.threads}"
         yield f"typedef {self.real} real;"
         yield f"typedef {'long long' if self.wide else 'int'} sum_t;"
-        yield f"constexpr int LEVELS = {self.levels}, POPULATIONS = {len(self.shape_number)}, DRIVES = {self.drives};"
+        numbers = {"LEVELS": self.levels, "POPULATIONS": len(self.shape_number), "DRIVES": self.drives,
+                   "ROW_TABLES": len(self.row_tables)}
+        yield f"constexpr int {', '.join(f'{name} = {number}' for name, number in numbers.items())};"
         yield f"enum {{ {', '.join(f'T_{name} = {at}' for name, at in self.entries.items())} }};"
         yield f"enum {{ {', '.join(f'P_{name}' for name in POPULATION)} }};"
 

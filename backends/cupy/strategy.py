@@ -1,7 +1,7 @@
 """Ways to run the steps of a network on a device, each with what it needs. The first that fits is taken.
 
-``persistent``: one launch for thousands of steps; its blocks stay on the device and meet after each epoch. ``graph``: many
-launches recorded once and launched as one. ``launches``: one launch for each epoch.
+``persistent``: one launch for thousands of steps; its blocks stay on the device and meet after each epoch. ``graph``:
+many launches recorded once and launched as one. ``launches``: one launch for each epoch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,6 @@ _GRAPH_EPOCHS = 64
 def parts_of(plan: Plan, limits: Limits) -> int:
     """How many parts a network is cut into: one for each multiprocessor, fewer where it is small."""
     return max(1, min(limits.multiprocessors, -(-plan.neurons // _LEAST_UNITS)))
-
-
-def threads_of(layout: Layout) -> int:
-    """Threads of a block: a lane for each unit, as far as registers are not scarce."""
-    return 768 if 16 < layout.words <= 24 else 512
 
 
 @dataclass(frozen=True)
@@ -150,3 +145,10 @@ def fits(name: str, source: KernelSource, layout: Layout, device: Device) -> Fit
 def _within(shared: SharedMemory, limits: Limits, where: str) -> Fit:
     need = f"{shared.bytes:,} of {limits.shared:,} bytes of shared memory per block"
     return Fit(shared.bytes <= limits.shared, f"{where}; {need}", shared.flags)
+
+
+def resident(fit: Fit, device: Device, kernel: Kernel, threads: int, shared: SharedMemory, blocks: int) -> Fit:
+    """The same fit, unless blocks that wait for each other are more than the device runs at the same time."""
+    if not fit.flags.persistent or blocks <= (most := device.resident_blocks(kernel, threads, shared.bytes)):
+        return fit
+    return Fit(False, f"the device runs {most} of its {blocks} blocks at the same time", fit.flags)

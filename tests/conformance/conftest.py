@@ -13,21 +13,42 @@ import numpy as np
 import pytest
 
 import snnsim as sn
+from gpu.gxx import needs_gxx
+from gpu.host import HostDevice
 from snnsim import registry
+from snnsim.backends.cupy import CupyBackend
+from snnsim.engine import Backend
 from snnsim.lowering import make_plan
+from snnsim.program import Program
 from snnsim.recording import Recorder
 
 CLOSE = frozenset({"brian2"})
-BACKENDS = [pytest.param((name, threads), id=f"{name}-{threads}", marks=[pytest.mark.brian2] if name == "brian2" else [])
+MARKS = {"brian2": [pytest.mark.brian2], "cupy": [pytest.mark.gpu]}
+BACKENDS = [pytest.param((name, threads), id=f"{name}-{threads}", marks=MARKS.get(name, []))
             for name in registry.backends() if name != "reference"
             for threads in ((1, 2, 3) if name == "cpu" else (None,))]
+
+
+def on_host(strategy: str, parts: int, threads: int) -> CupyBackend:
+    """The GPU backend with its kernels compiled by g++."""
+    return CupyBackend(lambda: HostDevice(seed=parts), strategy=strategy, parts=parts, threads=threads)
+
+
+# Each strategy with another number of blocks and threads.
+SHIM = {"persistent": on_host("persistent", 3, 64), "graph": on_host("graph", 2, 96), "launches": on_host("launches", 1, 32)}
+BACKENDS += [pytest.param((f"shim-{name}", None), id=f"shim-{name}", marks=needs_gxx) for name in SHIM]
+
+
+def backend_of(name: str) -> Backend:
+    """The backend with a name of ``BACKENDS``."""
+    return SHIM[name.removeprefix("shim-")] if name.startswith("shim-") else registry.backends()[name]
 
 
 @pytest.fixture(params=BACKENDS)
 def other(request: pytest.FixtureRequest) -> tuple[str, int | None]:
     """A backend to compare with ``reference``, and its number of threads."""
     name, _ = request.param
-    if (why := registry.backends()[name].lacks()) is not None:
+    if (why := backend_of(name).lacks()) is not None:
         pytest.skip(why)
     return request.param
 
@@ -38,7 +59,7 @@ Outcome = tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[tuple[str, str], 
 def outcome(net: sn.Network, backend: str, threads: int | None, duration: str) -> Outcome:
     """Spikes of every population, the final value of every state, all of plastic projections, recorded weights."""
     net.record(spikes=list(net.populations))
-    program = sn.compile(net, backend=backend, threads=threads)
+    program = Program(net, make_plan(net), backend_of(backend), threads)
     recorder = Recorder(program.recording_plan({}))
     program.run(duration, recorder)
     result = recorder.close()
@@ -80,7 +101,7 @@ def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Call
         return net
 
     def check(make: Callable[[], sn.Network], duration: str = "100 ms", key: Any = None, tolerance: float = 1e-9) -> int:
-        if refused := registry.backends()[other[0]].refuses(make_plan(network(make))):
+        if refused := backend_of(other[0]).refuses(make_plan(network(make))):
             pytest.skip("\n".join(map(str, refused)))
         case = (key or request.node.originalname, close, duration)
         if case not in _known:

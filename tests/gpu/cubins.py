@@ -22,12 +22,15 @@ INEXACT = re.compile(r"\b(?:fma|mad)\.[a-z.]*f\d+|\S+\.(?:ftz|approx|full)\b\S*"
 
 def compiled(source: str, arch: int) -> dict[str, Resources]:
     """What the kernels of a text take; fails where one cannot be launched as it is bounded, or is not exact."""
-    found = resources(compile(source, arch).data)
+    code = compile(source, arch)
+    found = resources(code.data)
+    assert code.log == "", code.log
     assert found, "no kernels"
     for name, taken in found.items():
         assert taken.threads, f"{name} has no launch bounds"
         rounded = -(-taken.registers // ROUNDED) * ROUNDED
         assert rounded * taken.threads <= REGISTERS, f"{name}: {taken} does not fit a multiprocessor"
         assert taken.stack == 0, f"{name}: {taken.stack} bytes of local memory per thread (sm_{arch})"
-    assert INEXACT.findall(ptx(source, arch)) == []
+    inexact = set(INEXACT.findall(ptx(source, arch)))
+    assert not inexact, f"{sorted(inexact)} (sm_{arch})"
     return found

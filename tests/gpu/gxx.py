@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ SHIM = Path(__file__).with_name("shim")
 LIBRARY = ("-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden")
 RUNTIME = ("-O2", "-Wall", "-Wextra", "-Werror", f"-I{SHIM}")
 # Every operation is rounded by itself, and nothing can be included.
-KERNELS = ("-O1", "-w", "-nostdinc", "-ffp-contract=off", "-fno-fast-math", "-fno-math-errno", "-fno-strict-aliasing",
+KERNELS = ("-O1", "-g1", "-w", "-nostdinc", "-ffp-contract=off", "-fno-fast-math", "-fno-math-errno", "-fno-strict-aliasing",
            f"-include{SHIM / 'cuda_shim.h'}")
 
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
@@ -37,12 +38,12 @@ class Mode:
 
     @property
     def defines(self) -> tuple[str, ...]:
-        return ("-DSNN_TSAN",) * self.tsan + ("-DSNN_UCONTEXT",) * self.portable
+        return ("-DSHIM_TSAN",) * self.tsan + ("-DSHIM_UCONTEXT",) * self.portable
 
     @property
     def checks(self) -> tuple[str, ...]:
         """For kernels only: ThreadSanitizer must not look at how the runtime switches between threads."""
-        return ("-fsanitize=thread", "-g1") if self.tsan else ()
+        return ("-fsanitize=thread",) if self.tsan else ()
 
 
 def runtime(mode: Mode) -> Path:
@@ -52,7 +53,7 @@ def runtime(mode: Mode) -> Path:
 
 def module(source: str, kernels: tuple[str, ...], mode: Mode) -> Path:
     """The library of a CUDA source, with ways into its kernels."""
-    ways = "\n".join(f"SNN_KERNEL({kernel})" for kernel in kernels)
+    ways = "\n".join(f"SHIM_KERNEL({kernel})" for kernel in kernels)
     return _library(f"{source}\n{ways}\n", (*KERNELS, *mode.defines, *mode.checks), (str(runtime(mode)),))
 
 
@@ -75,6 +76,13 @@ def _compile(source: Path, options: tuple[str, ...], libraries: tuple[str, ...],
     if done.returncode:
         raise CompileError(f"g++ does not compile this with the shim\n{done.stderr}")
     temporary.replace(path)
+
+
+def line_of(library: Path, code: int) -> int | None:
+    """The line of the source of a module that an instruction is from, or of the call there of what the shim defines."""
+    done = subprocess.run(["addr2line", "-i", "-e", str(library), hex(code)], capture_output=True, text=True, check=False)
+    found = re.search(rf"/{library.stem}\.cpp:(\d+)", done.stdout)
+    return int(found[1]) if found else None
 
 
 @lru_cache(maxsize=1)

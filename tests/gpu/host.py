@@ -1,7 +1,8 @@
 """A device without a GPU: CUDA kernels compiled by g++, each thread a fiber, arrays of NumPy.
 
 It checks what a GPU would not say: arguments of another type than the parameter, threads that miss a barrier, writes
-past shared memory. Kernels are found under any order of blocks and threads by varying `seed`.
+past shared memory; with ``gpu.guard`` uses of memory beyond arrays, with ``gpu.races`` races. A `seed` varies the order
+of blocks and threads. Memory is not ordered weakly, and time says nothing.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import numpy as np
 from gpu import gxx
 from gpu.gxx import Mode
 
-from snnsim.backends.cupy.device import Limits
+from snnsim.backends.cupy.device import SCALARS, Limits
 
 H200 = Limits(multiprocessors=132, shared=227 << 10, memory=141 << 30, capability=(9, 0), cooperative=True)
-SCALARS = (np.int32, np.int64, np.uint32, np.float32, np.float64)
 # Types of elements that are given for each other.
 SAME = {"uint8": "int8", "bool": "int8", "uint16": "int16", "uint32": "int32", "uint64": "int64"}
+# ThreadSanitizer has room for 8 191 in a process.
+TSAN_THREADS = 8000
 
 
 class KernelError(RuntimeError):
@@ -39,11 +41,17 @@ class Launch(ctypes.Structure):
                 ("cooperative", ctypes.c_uint), ("seed", ctypes.c_uint64))
 
 
+class Fault(ctypes.Structure):
+    """As in shim/runtime.cpp."""
+
+    _fields_ = (("code", ctypes.c_size_t), ("array", ctypes.c_size_t))
+
+
 class HostDevice:
     """The Device protocol on the host.
 
     seed: other than 0, shuffles blocks and threads, each launch in another way. resident: blocks of a cooperative
-    launch, at most. tsan: build for ThreadSanitizer; see ``gpu.races``.
+    launch, at most. tsan: build for ThreadSanitizer; see ``gpu.races``. portable: switch between threads by the C library.
     """
 
     xp = np
@@ -53,7 +61,7 @@ class HostDevice:
         self.limits = limits
         self.mode = Mode(tsan, portable)
         self.resident = resident
-        self.runtime = _load_runtime(gxx.runtime(self.mode))
+        self.runtime = load_runtime(gxx.runtime(self.mode))
         self._seeds = _seeds(seed)
         self._recorded: list[Callable[[], None]] | None = None
 
@@ -127,14 +135,25 @@ class HostKernel:
     def _run(self, blocks: int, threads: int, args: tuple[Any, ...], slots: bytes, shared: int,
              cooperative: bool) -> None:
         """args: kept, because `slots` holds their addresses."""
-        call = ctypes.cast(getattr(self.library, f"snn_call_{self.name}"), ctypes.c_void_p)
+        call = ctypes.cast(getattr(self.library, f"shim_call_{self.name}"), ctypes.c_void_p)
         launch = Launch(self.name.encode(), call, slots, blocks, threads, shared, cooperative, self.device.next_seed())
-        if self.device.runtime.snn_run(ctypes.byref(launch)):
-            raise KernelError(self._with_lines(self.device.runtime.snn_failure().decode()))
+        if self.device.runtime.shim_run(ctypes.byref(launch)):
+            message = self.device.runtime.shim_failure().decode() + self._fault(args)
+            raise KernelError(self._with_lines(message))
+
+    def _fault(self, args: tuple[Any, ...]) -> str:
+        """Where a fault was: the line, and the argument."""
+        fault = Fault.in_dll(self.device.runtime, "shim_fault")
+        line = gxx.line_of(Path(self.library._name), fault.code) if fault.code else None
+        found = f" at line {line}" if line else ""
+        for number, arg in enumerate(args, 1):
+            if isinstance(arg, np.ndarray) and fault.array and fault.array == _owner(arg).ctypes.data:
+                found += f"\n  the array is argument {number}"
+        return found
 
     def _types(self) -> list[str]:
         """Of the parameters: ``int32``, ``float64*``, ``any*``."""
-        types = getattr(self.library, f"snn_types_{self.name}")
+        types = getattr(self.library, f"shim_types_{self.name}")
         types.restype = ctypes.POINTER(ctypes.c_char_p)
         found: list[str] = []
         for name in types():
@@ -152,6 +171,8 @@ class HostKernel:
             (threads > self.most, f"{threads} threads in a block, but it was compiled for {self.most} at most"),
             (shared < 0 or shared > limits.shared,
              f"{shared} bytes of shared memory, but a block has {limits.shared} at most"),
+            (self.device.mode.tsan and blocks * threads > TSAN_THREADS,
+             f"{blocks * threads} threads, but ThreadSanitizer knows {TSAN_THREADS} at most"),
             (cooperative and not limits.cooperative, "a cooperative launch, which the device cannot do"),
             (cooperative and blocks > self.device.resident,
              f"{blocks} blocks that wait for each other, but the device runs {self.device.resident} at a time"),
@@ -164,9 +185,16 @@ class HostKernel:
         return re.sub(r"line (\d+)", lambda match: f"{match[0]} `{self.lines[int(match[1]) - 1].strip()}`", message)
 
 
-def _load_runtime(path: Path) -> ctypes.CDLL:
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array that has the memory of a view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def load_runtime(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
-    library.snn_failure.restype = ctypes.c_char_p
+    library.shim_failure.restype = ctypes.c_char_p
     return library
 
 
@@ -178,8 +206,12 @@ def _seeds(seed: int) -> Iterator[int]:
 
 
 def _launch_bound(source: str, kernel: str) -> int:
-    found = re.search(rf"SNN_LAUNCH\((\d+)\)\s*(?:void\s+)?{kernel}\b", source)
-    return int(found[1]) if found else 1 << 30
+    """Of SNN_LAUNCH(n), a number or the name of one."""
+    found = re.search(rf"SNN_LAUNCH\((\w+)\)\s*(?:void\s+)?{kernel}\b", source)
+    if found is None:
+        return 1 << 30
+    named = re.search(rf"#define {found[1]} (\d+)\b", source)
+    return int(named[1] if named else found[1])
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

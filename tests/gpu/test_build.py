@@ -10,23 +10,26 @@ import pytest
 from gpu.cubins import ARCHITECTURES, compiled, needs_nvrtc
 from gpu.gxx import needs_gxx
 from gpu.host import HostDevice
+from gpu.races import needs_tsan, races
 
 import snnsim as sn
 from snnsim.backends.cupy.build import Table, build, synapse_columns, table_bytes
 from snnsim.backends.cupy.build_job import THREADS, source
-from snnsim.backends.cupy.draw import on_device
+from snnsim.backends.cupy.draw import Drawer, on_device
 from snnsim.backends.cupy.layout import Bundle, Layout
-from snnsim.distributions import Discrete
+from snnsim.distributions import Discrete, Exponential, Lognormal, Normal, Uniform
 from snnsim.errors import InputError
 from snnsim.lowering import make_plan
 from snnsim.plan import Plan, Projection
+from snnsim.random import NumpyWords, Stream, Words
 from snnsim.units import TIME
 
 pytestmark = needs_gxx
 N_SOURCE, N_TARGET = 150, 101
 ONE_PORT = {"parameters": {"tau": "10 ms"}, "dynamics": "dv/dt = -v/tau : pA", "receive": {"in": "v += w"},
             "spike": "v >= 900*pA", "reset": {"v": "0*pA"}}
-GRID = {"grid": {"shape": [10, 15], "spacing": "10 um"}}
+GRID = {"grid": [10, 15], "spacing": "10 um"}
+EXTREME = np.concatenate([np.arange(70), np.linspace(0, 2**32 - 1, 5000), 2**32 - 1 - np.arange(70)]).astype(np.uint32)
 RNG = np.random.default_rng(5)
 PAIRS = RNG.integers(0, 100, (2, 700))
 
@@ -90,15 +93,15 @@ def unpacked(plan: Plan, layout: Layout, bundle: Bundle, table: Table) -> np.nda
     weight = table.words.view(f"int{word.bits}").astype(np.int64) >> (word.target + word.delay)
     weight = table.weights if word.column else table.row_weights[row] if bundle.row_weight is not None else weight
     rows = np.array([np.zeros(0, np.int64)] * 7)
-    for source, first in bundle.first_row.items():
+    for population, first in bundle.first_row.items():
         for (target, port), base in layout.place.items():
-            here = (row >= first) & (row < first + plan.populations[source].n)
+            here = (row >= first) & (row < first + plan.populations[population].n)
             here &= (place >= base) & (place < base + layout.slices.largest(target))
             cut = layout.slices.cuts[target][layout.own.start + part[here]]
             unit = place[here] - base + cut
             assert (unit < layout.slices.cuts[target][layout.own.start + part[here] + 1]).all()
             number = list(plan.populations[target].ports).index(port)
-            found = np.broadcast_arrays(source, row[here] - first, target, number, unit, weight[here],
+            found = np.broadcast_arrays(population, row[here] - first, target, number, unit, weight[here],
                                         delay[here] + bundle.delay)
             rows = np.concatenate([rows, found], axis=1)
     assert rows.shape[1] == len(table.words)
@@ -255,10 +258,10 @@ def test_walks_of_several_draws(n: int, p: float) -> None:
 def test_numbers_of_many_bits() -> None:
     """Synapses whose numbers need more than 34 bits, so that the counters of their words need more than 32."""
     net = sn.Network(seed=5)
-    source_, target = net.population("source", 150, "lif_psc_exp"), net.population("target", 5_000_000, "lif_psc_exp")
-    net.project(source_, target, sn.fixed_indegree(4000), WEIGHTS["uniform"], DELAYS["normal"])
+    cells = net.population("cells", 200_000, "lif_psc_exp")
+    net.project(cells, cells, sn.pairwise(1e-6), WEIGHTS["uniform"], DELAYS["normal"])
     plan = make_plan(net)
-    check(plan, [Layout.of(plan, 1 << 20, range((1 << 20) - 1, 1 << 20))])
+    check(plan, [Layout.of(plan, 40, range(38, 40))])
 
 
 def test_order_of_threads() -> None:
@@ -269,7 +272,7 @@ def test_order_of_threads() -> None:
 
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("rule", [sn.fixed_total(400), sn.pairwise(0.2), sn.explicit(PAIRS[0][:300] % 50, PAIRS[1][:300] % 50)])
-@pytest.mark.parametrize("kind", [{"synapse": "stdp_pair"}, {"coupling": "gap_junction"}])
+@pytest.mark.parametrize("kind", [{"synapse": {"model": "stdp_pair", "params": {"w_max": "120 pA"}}}, {"coupling": "gap_junction"}])
 def test_columns(kind: Any, rule: Any, precision: str) -> None:
     """Plastic projections and couplings, with real weights and the numbers of their synapses."""
     net = sn.Network(seed=4, precision=precision)
@@ -348,6 +351,37 @@ def test_estimate_is_near() -> None:
     assert held(table) <= estimate <= 1.05 * held(table) + (1 << 20)
 
 
+VALUES_OF_WORDS = """
+extern "C" __global__ SNN_LAUNCH(32) void snn_values(const Value* value, const unsigned* words, double* out, int n) {
+    for (int k = (int)threadIdx.x; k < n; k += (int)blockDim.x) {
+        out[k] = distributed(value, ((double)words[k] + 0.5) * PER_WORD);
+    }
+}
+"""
+
+
+class GivenWords(NumpyWords):
+    """Always the same words."""
+
+    def words(self, key: tuple[int, int], stream: int, start: int, count: int, draw: int = 0) -> Words:
+        return EXTREME[start : start + count]
+
+
+@pytest.mark.parametrize("value", [
+    Uniform(TIME, -0.3, 1.7), Normal(TIME, 1.5, 0.75), Normal(TIME, 1.5, 0.75, 0.1), Normal(TIME, 1.5, 0.75, -1.0, 2.0),
+    Normal(TIME, 0.0, 1.0, 6.0, 9.0), Normal(TIME, 0.0, 1.0, -30.0, -8.0), Normal(TIME, 2.0, 0.0),
+    Lognormal(TIME, 0.1, 2.0, -1.0, {}), Exponential(TIME, -3.0),
+])
+def test_extreme_words(value: Any) -> None:
+    """The numbers that the smallest and the largest words become, far into the tails."""
+    device, drawer = HostDevice(), Drawer(None, None, plan_of(sn.all_to_all()).projections[0])
+    kernel = device.module(source() + VALUES_OF_WORDS, ("snn_values",))["snn_values"]
+    out, table = np.empty(EXTREME.size), drawer.value(value, "weight", None)
+    kernel(1, 32, (np.atleast_1d(table).view(np.int64), EXTREME, out, np.int32(EXTREME.size)))
+    expected = value.draw(Stream(1, "", GivenWords()), (0, EXTREME.size))
+    assert np.array_equal(expected.view(np.int64), out.view(np.int64))
+
+
 @needs_nvrtc
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_compiles(arch: int) -> None:
@@ -355,3 +389,20 @@ def test_compiles(arch: int) -> None:
     taken = compiled(source(), arch)
     assert {resources.threads for resources in taken.values()} == {THREADS}
     assert max(resources.registers for resources in taken.values()) <= 80
+
+
+def build_some() -> None:
+    """Many synapses of few sources in 16 bits, so that neighbours in memory are of different threads."""
+    net = sn.Network(seed=5)
+    source_, target = net.population("source", 3, "lif_psc_exp"), net.population("target", 9, "lif_psc_exp")
+    for rule in (sn.fixed_total(200), sn.pairwise(0.5)):
+        net.project(source_, target, rule, "5 pA", "1 ms")
+    plan = make_plan(net)
+    assert {table.words.itemsize for table in check(plan, [Layout.of(plan, 2)])} == {2}
+
+
+@pytest.mark.slow
+@needs_tsan
+def test_no_races() -> None:
+    """Threads of one launch write to the same place by atomic operations only."""
+    assert races(build_some) == []

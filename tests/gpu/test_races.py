@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pytest
-from gpu.host import HostDevice
+from gpu.host import HostDevice, KernelError
 from gpu.races import needs_tsan, races
 
 pytestmark = [needs_tsan, pytest.mark.slow]
@@ -30,7 +31,7 @@ def changed(text: str, change: str) -> str:
     return text.replace(old, new) if change else text
 
 
-# --- threads of a block ----------------------------------------------------------------------------------------------------
+# --- threads of a block ----------------------------------------------------------------------------------------------
 
 REDUCE = """
 extern "C" __global__ void snn_test(const int* x, int* out) {
@@ -56,12 +57,13 @@ def test_a_reduction_is_clean() -> None:
 
 
 def test_a_reduction_without_its_barrier() -> None:
-    assert races(reduce, "__syncthreads(); -> ") == [
-        "read of 4 bytes `if (threadIdx.x < half) s[threadIdx.x] += s[threadIdx.x + half];` and "
-        "write of 4 bytes `s[threadIdx.x] = x[blockIdx.x * blockDim.x + threadIdx.x];`"]
+    add = "if (threadIdx.x < half) s[threadIdx.x] += s[threadIdx.x + half];"
+    assert sorted(races(reduce, "__syncthreads(); -> ")) == [
+        f"read of 4 bytes `{add}` and write of 4 bytes `{add}`",
+        f"read of 4 bytes `{add}` and write of 4 bytes `s[threadIdx.x] = x[blockIdx.x * blockDim.x + threadIdx.x];`"]
 
 
-# --- inputs that several threads add to ------------------------------------------------------------------------------------
+# --- inputs that several threads add to ------------------------------------------------------------------------------
 
 RING = """
 extern "C" __global__ void snn_test(const int* place, int steps, int* out) {
@@ -104,7 +106,7 @@ def test_a_ring_without_its_barrier() -> None:
     assert any("now[threadIdx.x] = 0;" in race and "atomic" in race for race in found)
 
 
-# --- lanes of a warp -------------------------------------------------------------------------------------------------------
+# --- lanes of a warp -------------------------------------------------------------------------------------------------
 
 WARP = """
 extern "C" __global__ void snn_test(unsigned* out) {
@@ -132,7 +134,7 @@ def test_ballots_and_shuffles_order_no_memory(meeting: str) -> None:
         "write of 4 bytes `s[threadIdx.x] = __ballot_sync(0xffffffffu, threadIdx.x % 2);`"]
 
 
-# --- blocks ----------------------------------------------------------------------------------------------------------------
+# --- blocks ----------------------------------------------------------------------------------------------------------
 
 HANDSHAKE = SYNC + """
 extern "C" __global__ void snn_test(int* values, int* seen, unsigned* counter, int steps) {
@@ -182,7 +184,7 @@ def test_blocks_without_their_first_barrier() -> None:
         handshake, "void arrive() {\n        __syncthreads(); -> void arrive() {")
 
 
-# --- launches --------------------------------------------------------------------------------------------------------------
+# --- launches --------------------------------------------------------------------------------------------------------
 
 NEXT = """
 extern "C" __global__ void snn_test(int* x) {
@@ -205,10 +207,52 @@ def test_launches_are_in_order() -> None:
     assert races(next_block, "x[(i + 64) % 128] = x[i] -> x[127 - i] += x[127 - i]") == []
 
 
+def fault() -> None:
+    launch("extern \"C\" __global__ void snn_test(int* x) {\nx[1ll << 40] = 1;\n}", 1, np.zeros(1, np.int32))
+
+
+def test_a_fault_is_told_with_its_line() -> None:
+    with pytest.raises(RuntimeError, match=r"^fault failed under ThreadSanitizer\n(.*\n)*.*SEGV(.*\n)*.*snn_test .*\.cpp:2"):
+        races(fault)
+
+
+def stuck() -> None:
+    device, out = HostDevice(), np.zeros(64, np.int32)
+    for body in ("if (threadIdx.x) __syncthreads();", "x[threadIdx.x] = threadIdx.x; __syncthreads(); x[63 - threadIdx.x] += 1;"):
+        source = f'extern "C" __global__ void snn_test(int* x) {{ {body} }}'
+        with suppress(KernelError):
+            device.module(source, ("snn_test",))["snn_test"](1, 64, (out,))
+    assert out[5] == 6
+
+
+def test_threads_that_were_stuck_leave_nothing_behind() -> None:
+    assert races(stuck) == []
+
+
 def broken() -> None:
     launch("", 1)
 
 
 def test_a_function_that_fails_is_no_clean_one() -> None:
-    with pytest.raises(RuntimeError, match="^broken failed under ThreadSanitizer\n(.*\n)*.*CompileError"):
+    with pytest.raises(RuntimeError, match=r"^broken failed under ThreadSanitizer\n(.*\n)*.*CompileError"):
         races(broken)
+
+
+def many() -> None:
+    launch(changed(NEXT, ""), 126, np.zeros(126 * 64, np.int32))
+
+
+def test_more_threads_than_the_sanitizer_knows() -> None:
+    with pytest.raises(RuntimeError, match="kernel snn_test is launched with 8064 threads, but ThreadSanitizer knows 8000"):
+        races(many)
+
+
+ENOUGH = 'extern "C" __global__ void snn_test(int* x) { x[blockIdx.x * blockDim.x + threadIdx.x] += __syncthreads_or(1); }'
+
+
+def most() -> None:
+    launch(ENOUGH, 60, np.zeros(60 * 64, np.int32), cooperative=True, times=6)
+
+
+def test_many_launches_of_many_threads_are_clean() -> None:
+    assert races(most) == []

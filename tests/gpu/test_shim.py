@@ -38,7 +38,7 @@ def per_thread(device: HostDevice, expression: str, dtype: Any = np.int32, ctype
     return out
 
 
-# --- where a thread is ---------------------------------------------------------------------------------------------------
+# --- where a thread is -----------------------------------------------------------------------------------------------
 
 
 def test_a_thread_knows_its_number_its_block_and_how_many_there_are(device: HostDevice) -> None:
@@ -51,7 +51,7 @@ def test_a_thread_knows_its_number_its_block_and_how_many_there_are(device: Host
     np.testing.assert_array_equal(out, expected)
 
 
-# --- warps -----------------------------------------------------------------------------------------------------------------
+# --- warps -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_ballot_has_a_bit_for_each_lane(device: HostDevice) -> None:
@@ -98,7 +98,7 @@ def test_shuffles_one_after_the_other_do_not_mix(device: HostDevice) -> None:
         np.testing.assert_array_equal(out, np.cumsum(given))
 
 
-# --- blocks ----------------------------------------------------------------------------------------------------------------
+# --- blocks ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_barrier_counts_votes(device: HostDevice) -> None:
@@ -154,7 +154,7 @@ def test_a_sum_by_atomics(seed: int, cooperative: bool) -> None:
     np.testing.assert_array_equal(counts, [x.sum(), 5])
 
 
-# --- order -----------------------------------------------------------------------------------------------------------------
+# --- order -----------------------------------------------------------------------------------------------------------
 
 TICKET = "order[atomicAdd(next, 1)] = blockIdx.x * blockDim.x + threadIdx.x;"
 MEET_THEN_TICKET = f"__syncthreads(); {TICKET}"
@@ -200,7 +200,7 @@ def test_each_launch_has_an_order_of_its_own() -> None:
     assert list(order_of(device)) != list(order_of(device))
 
 
-# --- blocks that wait for each other ---------------------------------------------------------------------------------------
+# --- blocks that wait for each other ---------------------------------------------------------------------------------
 
 GRID = """
     for (unsigned round = 1; round <= rounds; ++round) {
@@ -231,7 +231,7 @@ def test_a_barrier_of_the_grid(seed: int, portable: bool) -> None:
     np.testing.assert_array_equal(seen, np.roll(expected, -1, axis=1))
 
 
-# --- numbers ---------------------------------------------------------------------------------------------------------------
+# --- numbers ---------------------------------------------------------------------------------------------------------
 
 INTS = np.array([0, 1, -1, 2, 0x7FFFFFFF, -0x80000000, 12, 0x00F0F000], np.int32)
 
@@ -321,7 +321,7 @@ def test_denormal_numbers_stay(device: HostDevice, dtype: Any, ctype: str) -> No
     assert (found > 0).all()
 
 
-# --- what is not in the dialect --------------------------------------------------------------------------------------------
+# --- what is not in the dialect --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", [
@@ -331,5 +331,5 @@ def test_denormal_numbers_stay(device: HostDevice, dtype: Any, ctype: str) -> No
     "asm volatile(\"ld.acquire.gpu.u32 %0, [%1];\");", "\n#include <cstdint>\n",
 ])
 def test_the_rest_of_cuda_does_not_compile(device: HostDevice, body: str) -> None:
-    with pytest.raises(CompileError, match="g\\+\\+ does not compile this with the shim\n(.*\n)*.*[eE]rror"):
+    with pytest.raises(CompileError, match=r"g\+\+ does not compile this with the shim\n(.*\n)*.*[eE]rror"):
         kernel(device, "int* out", body)

@@ -151,7 +151,7 @@ def compiled(cases: Sequence[Case], folder: Path) -> list[Any]:
     """The function of each case, for ``run``."""
     source, library = folder / "units.cpp", folder / "units.so"
     # Cases may call the same functions, so each has a namespace.
-    spaces = [f"namespace space{k} {{\n{case.loop(f"run_{k}")}}}\n" for k, case in enumerate(cases)]
+    spaces = [f"namespace space{k} {{\n{case.loop(f'run_{k}')}}}\n" for k, case in enumerate(cases)]
     source.write_text(_PRELUDE + "".join(spaces))
     done = subprocess.run(["g++", *_FLAGS, "-o", str(library), str(source), "-lm"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -254,14 +254,14 @@ struct Keep {
     }
 };
 
-extern "C" __global__ SNN_LAUNCH(256) void snn_count(const Job* job) { draw_synapses(job, Count{job}); }
+extern "C" __global__ SNN_LAUNCH(128) void snn_count(const Job* job) { draw_synapses(job, Count{job}); }
 
-extern "C" __global__ SNN_LAUNCH(256) void snn_place(const Job* job) { draw_synapses(job, Place{job}); }
+extern "C" __global__ SNN_LAUNCH(128) void snn_place(const Job* job) { draw_synapses(job, Place{job}); }
 
-extern "C" __global__ SNN_LAUNCH(256) void snn_keep(const Job* job) { draw_synapses(job, Keep{job}); }
+extern "C" __global__ SNN_LAUNCH(128) void snn_keep(const Job* job) { draw_synapses(job, Keep{job}); }
 
 // How many of the `length` synapses of a fixed_total each target has.
-extern "C" __global__ SNN_LAUNCH(256) void snn_tally(const Job* job) {
+extern "C" __global__ SNN_LAUNCH(128) void snn_tally(const Job* job) {
     const long long stride = (long long)gridDim.x * blockDim.x;
     for (long long k = (long long)blockIdx.x * blockDim.x + threadIdx.x; k < job->length; k += stride) {
         const unsigned word = word_of(job, job->stream, (unsigned long long)k);
@@ -270,7 +270,7 @@ extern "C" __global__ SNN_LAUNCH(256) void snn_tally(const Job* job) {
 }
 
 // Where the synapses onto each part begin within each row, and where the last end. The counts become these, too.
-extern "C" __global__ SNN_LAUNCH(256) void snn_starts(const Job* job) {
+extern "C" __global__ SNN_LAUNCH(128) void snn_starts(const Job* job) {
     const int lane = (int)threadIdx.x % WARP;
     const long long parts = job->parts, warps = (long long)gridDim.x * blockDim.x / WARP;
     for (long long row = ((long long)blockIdx.x * blockDim.x + threadIdx.x) / WARP; row < job->rows; row += warps) {

@@ -31,6 +31,18 @@ static __device__ __forceinline__ Frame open_block(unsigned char* shared, const 
 #else
     f.ring = ring;
 #endif
+    if (threadIdx.x == 0) {
+        listed(f)->of_step = -1;
+    }
+#if SNN_RESIDENT
+    for (int t = 0; t < ROW_TABLES; ++t) {
+        const int* given_rows = f.at<int>(T_ROW_TABLES + 2 * t);
+        int* rows = (int*)(shared + table[T_ROW_TABLES + 2 * t + 1]);
+        for (int w = (int)threadIdx.x; w < (int)table[T_ALL_WORDS]; w += (int)blockDim.x) {
+            rows[w] = given_rows[w];
+        }
+    }
+#endif
     __syncthreads();
     return f;
 }
@@ -82,7 +94,7 @@ snn_run(const long long* given, const long long* clock, int offset, int steps, i
     Meeting meeting{f.at<unsigned>(T_COUNTER), 0u};
 #endif
     const int epoch = (int)f.whole(T_EPOCH), rows = (int)f.whole(T_ROWS);
-    for (int done = 0; done < steps;) {
+    for (int done = 0; done < steps && !stopped(f);) {
         const long long before = f.step;
         const int last = done + epoch < steps ? done + epoch : steps;
         if (first_level == 0) {

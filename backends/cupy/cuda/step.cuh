@@ -1,7 +1,8 @@
 // What every network's step is made of: delivery of spikes, scheduled arrivals, draws, records.
 //
 // Before this text stand: the types real and sum_t, SNN_COUNTED (0 or 1: whether a unit may spike more than once in a
-// step), SNN_LIST (rows that a block lists before it delivers them) and the names of the table's entries (T_...).
+// step), SNN_RESIDENT (what is read in each step is in shared memory), SNN_LIST (rows that a block lists before it delivers
+// them) and the names of the table's entries (T_...).
 
 constexpr int LANES = 32;
 constexpr unsigned ALL = 0xffffffffu;
@@ -65,118 +66,235 @@ struct Frame {
 };
 
 // A bundle's entries in the table begin at `entry`, in this order.
-enum { B_BASE, B_AT, B_WORDS, B_WEIGHTS, B_ROW_WEIGHTS, B_ROW_OF_WORD, B_TARGET_BITS, B_DELAY_BITS, B_DELAY, BUNDLE_ENTRIES };
+enum {
+    B_BASE, B_AT, B_WORDS, B_WEIGHTS, B_ROW_WEIGHTS, B_ROW_OF_WORD, B_HOME, B_TARGET_BITS, B_DELAY_BITS, B_DELAY, B_LANES
+};
 
 // Where a synapse's weight is.
 enum WeightPlace { IN_ROW, IN_WORD, IN_COLUMN };
 
-// Rows of the spikes of a step that some words hold, as many as have room, in the block's list; returns how many there
-// are. row_of_word: the row of the first unit of each word, or -1.
+// The rows of a step's spikes, as the threads of a block share them. of_step, row_of_word: what it was last made of.
+// low, length, factor: where the synapses of each row onto this part begin, how many there are, and what multiplies them.
+struct Listed {
+    int count;
+    int unused;
+    long long of_step;
+    const int* row_of_word;
+    long long unused_too;
+    int rows[SNN_LIST];
+#if SNN_COUNTED
+    int times[SNN_LIST];
+#endif
+    int length[SNN_LIST];
+    long long low[SNN_LIST];
+    sum_t factor[SNN_LIST];
+};
+
+static __device__ __forceinline__ Listed* listed(const Frame& f) { return (Listed*)(f.shared + f.whole(T_LIST)); }
+
+// Four words at once.
+struct alignas(16) Quad {
+    unsigned mask[4];
+};
+
+// Puts the rows of a word's spikes into the list, as far as there is room.
+static __device__ __forceinline__ void list_word(const Frame& f, Listed* list, const int* row_of_word, long long of_step,
+                                                 int word, unsigned mask) {
+    if (mask == 0) {
+        return;
+    }
+    const int row = row_of_word[word];
+    if (row < 0) {
+        return;
+    }
+    int place = atomicAdd(&list->count, __popc(mask));
+    for (; mask != 0 && place < SNN_LIST; mask &= mask - 1, ++place) {
+        const int bit = __ffs((int)mask) - 1;
+        list->rows[place] = (row & ~COUNTED_ROW) + bit;
+#if SNN_COUNTED
+        list->times[place] = row & COUNTED_ROW ? f.counts(of_step)[word * LANES + bit] : 1;
+#endif
+    }
+}
+
+// Lists the rows of the spikes of a step that the words [first, last) hold; returns how many there are, which may be more
+// than there is room for. row_of_word: the row of the first unit of each word, or -1.
 static __device__ __forceinline__ int list_rows(const Frame& f, const int* row_of_word, long long of_step, int first,
                                                 int last) {
-    int* count = (int*)(f.shared + f.whole(T_LIST));
-    int* list = count + 4;
-    const unsigned* masks = f.masks(of_step);
+    Listed* list = listed(f);
+    const bool whole = first == 0 && last == (int)f.whole(T_ALL_WORDS);
+    if (whole && list->of_step == of_step && list->row_of_word == row_of_word && list->count <= SNN_LIST) {
+        return list->count;
+    }
+    __syncthreads();
     if (threadIdx.x == 0) {
-        *count = 0;
+        list->count = 0;
+        list->of_step = whole ? of_step : -1;
+        list->row_of_word = row_of_word;
     }
     __syncthreads();
-    for (int i = first + (int)threadIdx.x; i < last; i += (int)blockDim.x) {
-        unsigned mask = masks[i];
-        const int row = row_of_word[i];
-        if (mask == 0 || row < 0) {
-            continue;
+    const unsigned* masks = f.masks(of_step);
+    if (((first | last) & 3) == 0) {
+        for (int i = first + 4 * (int)threadIdx.x; i < last; i += 4 * (int)blockDim.x) {
+            const Quad quad = *(const Quad*)(masks + i);
+#pragma unroll
+            for (int k = 0; k < 4; ++k) {
+                list_word(f, list, row_of_word, of_step, i + k, quad.mask[k]);
+            }
         }
-        int place = atomicAdd(count, __popc(mask));
-        for (; mask != 0 && place < SNN_LIST; mask &= mask - 1, ++place) {
-            const int bit = __ffs((int)mask) - 1;
-            list[place] = (row & ~COUNTED_ROW) + bit;
-#if SNN_COUNTED
-            list[SNN_LIST + place] = row & COUNTED_ROW ? f.counts(of_step)[i * LANES + bit] : 1;
-#endif
+    } else {
+        for (int i = first + (int)threadIdx.x; i < last; i += (int)blockDim.x) {
+            list_word(f, list, row_of_word, of_step, i, masks[i]);
         }
     }
     __syncthreads();
-    return *count;
+    return list->count;
 }
 
 // Calls body(list, n) for all rows of the spikes that the words [first, last) hold: once, or where there are more than the
-// list has room for, piece by piece. list[k]: a row; times(list, k): how often its unit spiked. All threads take part.
+// list has room for, piece by piece. list[k]: a row; times(f, k): how often its unit spiked. All threads take part.
 template <class Body>
 static __device__ __forceinline__ void each_spike(const Frame& f, const int* row_of_word, long long of_step, int first,
                                                   int last, Body body) {
     if (of_step < 1) {
         return;
     }
-    const int* list = (const int*)(f.shared + f.whole(T_LIST)) + 4;
+    const int* rows = listed(f)->rows;
     const int total = list_rows(f, row_of_word, of_step, first, last);
     if (total <= SNN_LIST) {
-        body(list, total);
+        body(rows, total);
         __syncthreads();
         return;
     }
     for (int low = first; low < last; low += SNN_LIST / LANES) {
         const int high = low + SNN_LIST / LANES;
         const int some = list_rows(f, row_of_word, of_step, low, high < last ? high : last);
-        body(list, some);
+        body(rows, some);
         __syncthreads();
     }
 }
 
-static __device__ __forceinline__ int times(const int* list, int k) {
+static __device__ __forceinline__ int times(const Frame& f, int k) {
 #if SNN_COUNTED
-    return list[SNN_LIST + k];
+    return listed(f)->times[k];
 #else
     return 1;
 #endif
 }
 
-// Adds the synapses of the listed rows. RING: into the ring, by their delays after `of_step`, but only what arrives later
-// than `after`; else into the arrivals of this step.
-template <class Word, class Offset, int PLACE, bool RING>
-static __device__ __forceinline__ void deliver_listed(const Frame& f, int entry, long long of_step, long long after,
-                                                      const int* list, int total) {
+// Where the listed rows' synapses onto this part are: a thread for each row, so that all are looked up at once.
+template <class Offset, int PLACE>
+static __device__ __forceinline__ void look_up(const Frame& f, int entry, int total) {
+    Listed* list = listed(f);
     const long long* base = f.at<long long>(entry + B_BASE);
     const Offset* at = f.at<Offset>(entry + B_AT);
+    const long long parts = f.whole(T_OWN) + 1;
+    for (int k = (int)threadIdx.x; k < total; k += (int)blockDim.x) {
+        const long long row = list->rows[k];
+        const Offset* mine = at + row * parts + f.own;
+        const int begin = (int)mine[0], end = (int)mine[1];
+        list->low[k] = base[row] + begin;
+        list->length[k] = end - begin;
+        list->factor[k] = (PLACE == IN_ROW ? f.at<sum_t>(entry + B_ROW_WEIGHTS)[row] : (sum_t)1) * (sum_t)times(f, k);
+    }
+    __syncthreads();
+}
+
+// How a synapse of a bundle is added. RING: into the ring, by its delay, but only what arrives later than `after`; else
+// into the arrivals of this step.
+template <class Word, int PLACE, bool RING>
+struct Adder {
+    sum_t* arrivals;
+    sum_t* ring;
+    const long long* weights;
+    long long earliest, after, places;
+    Word target_mask, delay_mask;
+    int target_bits, weight_bits, first_row, rows;
+
+    __device__ __forceinline__ Adder(const Frame& f, int entry, long long of_step, long long after_)
+        : arrivals(f.arrivals()), ring(f.ring), weights(f.at<long long>(entry + B_WEIGHTS)),
+          earliest(of_step + f.whole(entry + B_DELAY)), after(after_), places(f.whole(T_PLACES)) {
+        const int delay_bits = (int)f.whole(entry + B_DELAY_BITS);
+        target_bits = (int)f.whole(entry + B_TARGET_BITS);
+        weight_bits = target_bits + delay_bits;
+        target_mask = (Word)(((Word)1 << target_bits) - 1);
+        delay_mask = (Word)(((Word)1 << delay_bits) - 1);
+        rows = (int)f.whole(T_ROWS);
+        first_row = RING ? f.row_of(earliest) : 0;
+    }
+
+    __device__ __forceinline__ void operator()(Word word, long long j, sum_t factor) const {
+        sum_t weight = factor;
+        if (PLACE == IN_WORD) {
+            weight *= (sum_t)((typename Signed<Word>::type)word >> weight_bits);
+        } else if (PLACE == IN_COLUMN) {
+            weight *= (sum_t)weights[j];
+        }
+        sum_t* place = arrivals + (word & target_mask);
+        if (RING) {
+            const int delay = (int)((word >> target_bits) & delay_mask);
+            if (earliest + delay <= after) {
+                return;
+            }
+            int row = first_row + delay;
+            row = row >= rows ? row - rows : row;
+            place = ring + row * places + (word & target_mask);
+        }
+        add_to(place, weight);
+    }
+};
+
+constexpr int AT_ONCE = 4;   // rows whose synapses are under way to a thread at the same time
+
+// Adds the synapses of the listed rows: `lanes` threads a row, a power of two up to a warp.
+template <class Word, class Offset, int PLACE, bool RING>
+static __device__ __forceinline__ void deliver_listed(const Frame& f, int entry, long long of_step, long long after,
+                                                      int total) {
+    look_up<Offset, PLACE>(f, entry, total);
+    const Listed* list = listed(f);
     const Word* words = f.at<Word>(entry + B_WORDS);
-    const int target_bits = (int)f.whole(entry + B_TARGET_BITS), delay_bits = (int)f.whole(entry + B_DELAY_BITS);
-    const Word target_mask = (Word)(((Word)1 << target_bits) - 1), delay_mask = (Word)(((Word)1 << delay_bits) - 1);
-    const long long earliest = of_step + f.whole(entry + B_DELAY);
-    const int rows = (int)f.whole(T_ROWS), first_row = RING ? f.row_of(earliest) : 0;
-    const long long places = f.whole(T_PLACES), parts = f.whole(T_OWN) + 1;
-    sum_t* arrivals = f.arrivals();
-    for (int k = (int)threadIdx.x / LANES; k < total; k += (int)blockDim.x / LANES) {
-        const int source = list[k];
-        const long long begin = base[source];
-        const long long low = begin + at[source * parts + f.own], high = begin + at[source * parts + f.own + 1];
-        sum_t weight = PLACE == IN_ROW ? f.at<sum_t>(entry + B_ROW_WEIGHTS)[source] : (sum_t)0;
-        for (long long j = low + (threadIdx.x & (LANES - 1)); j < high; j += LANES) {
-            const Word word = words[j];
-            if (PLACE == IN_WORD) {
-                weight = (sum_t)((typename Signed<Word>::type)word >> (target_bits + delay_bits));
-            } else if (PLACE == IN_COLUMN) {
-                weight = (sum_t)f.at<long long>(entry + B_WEIGHTS)[j];
+    const Adder<Word, PLACE, RING> add(f, entry, of_step, after);
+    const int lanes = (int)f.whole(entry + B_LANES), lane = (int)threadIdx.x & (lanes - 1);
+    const int groups = (int)blockDim.x / lanes;
+    for (int first = (int)threadIdx.x / lanes; first < total; first += AT_ONCE * groups) {
+        Word word[AT_ONCE];
+#pragma unroll
+        for (int u = 0; u < AT_ONCE; ++u) {
+            const int k = first + u * groups;
+            word[u] = k < total && lane < list->length[k] ? words[list->low[k] + lane] : (Word)0;
+        }
+#pragma unroll
+        for (int u = 0; u < AT_ONCE; ++u) {
+            const int k = first + u * groups;
+            if (k < total && lane < list->length[k]) {
+                add(word[u], list->low[k] + lane, list->factor[k]);
             }
-            sum_t* place = arrivals + (word & target_mask);
-            if (RING) {
-                const int delay = (int)((word >> target_bits) & delay_mask);
-                if (earliest + delay <= after) {
-                    continue;
-                }
-                int row = first_row + delay;
-                row = row >= rows ? row - rows : row;
-                place = f.ring + row * places + (word & target_mask);
+        }
+#pragma unroll
+        for (int u = 0; u < AT_ONCE; ++u) {
+            const int k = first + u * groups;
+            const int length = k < total ? list->length[k] : 0;
+            for (int i = lane + lanes; i < length; i += lanes) {
+                add(words[list->low[k] + i], list->low[k] + i, list->factor[k]);
             }
-            add_to(place, weight * (sum_t)times(list, k));
         }
     }
+}
+
+// Where each word's rows of a bundle begin.
+static __device__ __forceinline__ const int* row_table(const Frame& f, int entry) {
+#if SNN_RESIDENT
+    return (const int*)(f.shared + f.whole(entry + B_HOME));
+#else
+    return f.at<int>(entry + B_ROW_OF_WORD);
+#endif
 }
 
 // Delivers the spikes of a step that a bundle has rows for.
 template <class Word, class Offset, int PLACE, bool RING>
 static __device__ __forceinline__ void deliver(const Frame& f, int entry, long long of_step, long long after = 0) {
-    each_spike(f, f.at<int>(entry + B_ROW_OF_WORD), of_step, 0, (int)f.whole(T_ALL_WORDS), [&](const int* list, int n) {
-        deliver_listed<Word, Offset, PLACE, RING>(f, entry, of_step, after, list, n);
+    each_spike(f, row_table(f, entry), of_step, 0, (int)f.whole(T_ALL_WORDS), [&](const int*, int total) {
+        deliver_listed<Word, Offset, PLACE, RING>(f, entry, of_step, after, total);
     });
 }
 

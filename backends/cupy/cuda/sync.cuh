@@ -3,7 +3,7 @@
 #ifndef SNN_HOST
 
 #define SNN_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
-#define SNN_LAUNCH(threads) __launch_bounds__(threads)
+#define SNN_LAUNCH(threads) __launch_bounds__(threads, 1)
 
 static __device__ __forceinline__ unsigned snn_load_acquire(const unsigned* place) {
     unsigned value;

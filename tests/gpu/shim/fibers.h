@@ -27,7 +27,7 @@ enum class State { ready, waits, spins, returned };
 
 struct Block;
 
-struct Fiber : SnnThread {
+struct Fiber : ShimThread {
     Context context;
     Block* home;
     unsigned char* stack;
@@ -44,7 +44,7 @@ struct Meeting {
     unsigned size, arrived, turn;
     bool apart;      // not all came to the same line
     int votes[2];
-    SnnLanes lanes[2];
+    ShimLanes lanes[2];
     char order[2];   // their addresses stand for the meeting in the sanitizer
 };
 
@@ -74,7 +74,7 @@ std::vector<Meeting> warps;
 
 Fiber& fiber_at(unsigned block, unsigned thread) { return fibers[std::size_t(block) * launch.threads + thread]; }
 
-// --- memory ---------------------------------------------------------------------------------------------------------------
+// --- memory ----------------------------------------------------------------------------------------------------------
 
 // What shared memory holds before a kernel writes it, and what lies around it.
 constexpr unsigned char poison = 0xcb, fence = 0xfe;
@@ -128,7 +128,7 @@ void make_room(unsigned n) {
                      fill_shared(shared_memory.data() + b * step)};
 }
 
-// --- what is told ---------------------------------------------------------------------------------------------------------
+// --- what is told ----------------------------------------------------------------------------------------------------
 
 void tell(const char* format, ...) {
     char line[512];
@@ -147,7 +147,6 @@ void tell_title(const char* problem) {
 void tell_thread(const char* problem, const Fiber& fiber) {
     tell_title(problem);
     tell("\n  block %u: thread %u", fiber.block.x, fiber.index.x);
-    if (fiber.line) tell(", at or after %s at line %d", fiber.what, fiber.line);
 }
 
 bool same_place(const Fiber& a, const Fiber& b) { return a.line == b.line && !std::strcmp(a.what, b.what); }

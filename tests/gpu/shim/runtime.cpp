@@ -3,14 +3,13 @@
 // A fiber runs until it meets others (a barrier, a ballot, a shuffle), yields in a loop that waits for memory, or ends.
 // Fibers that can run stand in a queue. A seed shuffles blocks, threads, and those who leave a meeting.
 #include "cuda_shim.h"
+#include "faults.h"
 #include "fibers.h"
 
-#include <csetjmp>
-#include <csignal>
 #include <utility>
 
-SnnThread* snn_thread;
-SnnIndex snn_block_size, snn_grid_size;
+ShimThread* shim_thread;
+ShimIndex shim_block_size, shim_grid_size;
 
 namespace {
 
@@ -18,13 +17,11 @@ namespace {
 constexpr std::uint64_t patience = 1 << 20, rounds = 100;
 
 Context scheduler;
-Fiber* current;
 std::vector<Fiber*> queue;   // a ring: each fiber is in it once at most
 std::size_t queue_head, queue_length;
 std::uint64_t quiet;         // yields since something else happened
-sigjmp_buf outside;          // where a fault goes on
 
-// --- the queue ------------------------------------------------------------------------------------------------------------
+// --- the queue -------------------------------------------------------------------------------------------------------
 
 std::size_t wrapped(std::size_t at) { return at < queue.size() ? at : at - queue.size(); }
 
@@ -45,11 +42,11 @@ void enqueue_all(Fiber* first, unsigned n) {
             std::swap(queue[wrapped(from + i - 1)], queue[wrapped(from + chance.below(i))]);
 }
 
-// --- running --------------------------------------------------------------------------------------------------------------
+// --- running ---------------------------------------------------------------------------------------------------------
 
 void run(Fiber* fiber) {
     current = fiber;
-    snn_thread = fiber;
+    shim_thread = fiber;
     fiber->state = State::ready;
     sanitizer::enter(fiber->clock);
     switch_context(scheduler, fiber->context);
@@ -68,6 +65,7 @@ void leave() {
 
 [[noreturn]] void fail_here(const char* problem) {
     tell_thread(problem, *current);
+    tell(" in %s at line %d", current->what, current->line);
     stop();
 }
 
@@ -90,7 +88,7 @@ void run_queue() {
     if (failure.empty()) tell_if_stuck("deadlock: threads wait for others that do not come");
 }
 
-// --- meetings -------------------------------------------------------------------------------------------------------------
+// --- meetings --------------------------------------------------------------------------------------------------------
 
 // Everyone is here: all may go on.
 void complete(Meeting& meeting) {
@@ -135,7 +133,7 @@ Meeting& my_warp(unsigned mask, const char* what, int line) {
 
 }  // namespace
 
-int snn_meet_block(bool vote, const char* what, int line) {
+int shim_meet_block(bool vote, const char* what, int line) {
     Meeting& meeting = current->home->all;
     const unsigned turn = meeting.turn;
     meeting.votes[turn] += vote;
@@ -144,21 +142,21 @@ int snn_meet_block(bool vote, const char* what, int line) {
 }
 
 // Orders no memory: only __syncwarp does.
-const SnnLanes* snn_meet_warp(unsigned mask, unsigned long long value, bool vote, const char* what, int line) {
+const ShimLanes* shim_meet_warp(unsigned mask, unsigned long long value, bool vote, const char* what, int line) {
     Meeting& meeting = my_warp(mask, what, line);
-    SnnLanes& lanes = meeting.lanes[meeting.turn];
+    ShimLanes& lanes = meeting.lanes[meeting.turn];
     lanes.value[current->index.x % 32] = value;
     lanes.ballot |= unsigned(vote) << current->index.x % 32;
     arrive(meeting, what, line);
     return &lanes;
 }
 
-void snn_sync_warp(unsigned mask, int line) {
+void shim_sync_warp(unsigned mask, int line) {
     Meeting& meeting = my_warp(mask, "__syncwarp", line);
     meet_in_order(meeting, meeting.turn, "__syncwarp", line);
 }
 
-void snn_yield(const char* what, int line) {
+void shim_yield(const char* what, int line) {
     current->what = what;
     current->line = line;
     current->state = State::spins;
@@ -167,20 +165,20 @@ void snn_yield(const char* what, int line) {
     leave();
 }
 
-void snn_progress() { quiet = 0; }
+void shim_progress() { quiet = 0; }
 
-// --- launching ------------------------------------------------------------------------------------------------------------
+// --- launching -------------------------------------------------------------------------------------------------------
 
 namespace {
 
 void prepare(Fiber& fiber, Block& block, unsigned b, unsigned t, unsigned char* stack) {
-    static_cast<SnnThread&>(fiber) = {{t}, {b}, block.shared};
+    static_cast<ShimThread&>(fiber) = {{t}, {b}, block.shared};
     fiber.home = &block;
     fiber.stack = stack;
     fiber.state = State::ready;
     fiber.what = "";
     fiber.line = 0;
-    fiber.clock = sanitizer::create();
+    fiber.clock = sanitizer::clock_of(&fiber - fibers.data());
     make_context(fiber.context, stack, fiber_main);
 }
 
@@ -197,7 +195,7 @@ void run_blocks(const unsigned* numbers, unsigned n) {
     run_queue();
     sanitizer::end();
     if (failure.empty()) check_fences();
-    for (Fiber& fiber : fibers) sanitizer::destroy(fiber.clock);
+    else sanitizer::forget();
 }
 
 void run_all() {
@@ -209,56 +207,30 @@ void run_all() {
     for (unsigned b = 0; b < launch.blocks && failure.empty(); b += together) run_blocks(&order[b], together);
 }
 
-// --- faults ---------------------------------------------------------------------------------------------------------------
+}  // namespace
 
-constexpr int faults[] = {SIGSEGV, SIGBUS, SIGFPE};
-constexpr std::size_t signal_stack_size = 64 << 10;
+namespace {
 
-bool in_page(const void* address, const unsigned char* start) {
-    return address >= start && address < start + page;
+// The sanitizer tells of faults itself, and ends the process.
+void run_watched() {
+    if (sanitizer::on) return run_all();
+    FaultWatch watch;
+    if (sigsetjmp(outside, 1) == 0) run_all();
 }
-
-void on_fault(int number, siginfo_t* found, void*) {
-    const char* problem = "memory is used that it does not have";
-    if (number == SIGFPE) problem = "a whole number is divided by zero";
-    else if (in_page(found->si_addr, current->stack)) problem = "the stack is full";
-    tell_thread(problem, *current);
-    siglongjmp(outside, 1);
-}
-
-struct Watch {
-    struct sigaction before[3];
-    stack_t stack_before;
-
-    Watch() {
-        static std::vector<unsigned char> memory(signal_stack_size);
-        stack_t stack{};
-        stack.ss_sp = memory.data();
-        stack.ss_size = memory.size();
-        sigaltstack(&stack, &stack_before);
-        struct sigaction action{};
-        action.sa_sigaction = on_fault;
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-        for (int i = 0; i < 3; ++i) sigaction(faults[i], &action, &before[i]);
-    }
-    ~Watch() {
-        for (int i = 0; i < 3; ++i) sigaction(faults[i], &before[i], nullptr);
-        sigaltstack(&stack_before, nullptr);
-    }
-};
 
 }  // namespace
 
-// Returns 0, or the length of the message that `snn_failure` gives.
-extern "C" SNN_EXPORT int snn_run(const Launch* wanted) {
+// Returns 0, or the length of the message that `shim_failure` gives.
+extern "C" SHIM_EXPORT int shim_run(const Launch* wanted) {
     launch = *wanted;
-    snn_block_size.x = launch.threads;
-    snn_grid_size.x = launch.blocks;
+    shim_block_size.x = launch.threads;
+    shim_grid_size.x = launch.blocks;
     chance.state = launch.seed * 0x9e3779b97f4a7c15 | 1;
+    shim_fault = {};
     failure.clear();
-    Watch watch;
-    if (sigsetjmp(outside, 1) == 0) run_all();
+    run_watched();
+    if (failure.empty()) check_arrays();
     return int(failure.size());
 }
 
-extern "C" SNN_EXPORT const char* snn_failure() { return failure.c_str(); }
+extern "C" SHIM_EXPORT const char* shim_failure() { return failure.c_str(); }

@@ -3,7 +3,10 @@
 // Switching orders nothing, so that two threads race wherever they would on a device, whichever ran first here.
 #pragma once
 
-#ifdef SNN_TSAN
+#include <cstddef>
+#include <vector>
+
+#ifdef SHIM_TSAN
 extern "C" {
 void* __tsan_get_current_fiber();
 void* __tsan_create_fiber(unsigned);
@@ -18,7 +21,7 @@ namespace sanitizer {
 
 inline char launch_begins, launch_ends;
 
-#ifdef SNN_TSAN
+#ifdef SHIM_TSAN
 constexpr bool on = true;
 constexpr unsigned without_order = 1;
 inline void* host;
@@ -27,8 +30,19 @@ inline void acquire(char& order) { __tsan_acquire(&order); }
 inline void release(char& order) { __tsan_release(&order); }
 inline void enter(void* clock) { __tsan_switch_to_fiber(clock, without_order); }
 inline void enter_host() { enter(host); }
-inline void* create() { return __tsan_create_fiber(without_order); }
-inline void destroy(void* clock) { __tsan_destroy_fiber(clock); }
+inline std::vector<void*> clocks;
+
+// Clocks are kept for the next launch, which comes after this one anyway: making one takes a third of a millisecond.
+inline void* clock_of(std::size_t thread) {
+    while (clocks.size() <= thread) clocks.push_back(__tsan_create_fiber(without_order));
+    return clocks[thread];
+}
+
+// Those of threads that never returned cannot start again.
+inline void forget() {
+    for (void* clock : clocks) __tsan_destroy_fiber(clock);
+    clocks.clear();
+}
 inline void begin() { host = __tsan_get_current_fiber(), release(launch_begins); }
 inline void end() { acquire(launch_ends); }
 #else
@@ -38,8 +52,8 @@ inline void acquire(char&) {}
 inline void release(char&) {}
 inline void enter(void*) {}
 inline void enter_host() {}
-inline void* create() { return nullptr; }
-inline void destroy(void*) {}
+inline void* clock_of(std::size_t) { return nullptr; }
+inline void forget() {}
 inline void begin() {}
 inline void end() {}
 #endif

@@ -4,17 +4,17 @@
 #include <cstddef>
 #include <cstring>
 
-#if !defined(SNN_UCONTEXT) && !defined(__x86_64__) && !defined(__aarch64__)
-#define SNN_UCONTEXT
+#if !defined(SHIM_UCONTEXT) && !defined(__x86_64__) && !defined(__aarch64__)
+#define SHIM_UCONTEXT
 #endif
-#ifdef SNN_UCONTEXT
+#ifdef SHIM_UCONTEXT
 #include <ucontext.h>
 #endif
 
 namespace {
 
 constexpr std::size_t stack_size = 64 << 10;
-#ifdef SNN_UCONTEXT
+#ifdef SHIM_UCONTEXT
 struct Context { ucontext_t state; };
 void switch_context(Context& from, Context& to) { swapcontext(&from.state, &to.state); }
 void make_context(Context& context, unsigned char* stack, void (*start)()) {
@@ -26,15 +26,16 @@ void make_context(Context& context, unsigned char* stack, void (*start)()) {
 }
 #else
 struct Context { void** top; };
-extern "C" __attribute__((visibility("hidden"))) void snn_switch(void*** from, void** to);
-void switch_context(Context& from, Context& to) { snn_switch(&from.top, to.top); }
+extern "C" __attribute__((visibility("hidden"))) void shim_switch(void*** from, void** to);
+void switch_context(Context& from, Context& to) { shim_switch(&from.top, to.top); }
 #ifdef __x86_64__
+// A jump in place of `ret`, which the processor would expect to lead back to where this was called from.
 asm(R"(
 .text
-.globl snn_switch
-.hidden snn_switch
-.type snn_switch, @function
-snn_switch:
+.globl shim_switch
+.hidden shim_switch
+.type shim_switch, @function
+shim_switch:
     pushq %rbp
     pushq %rbx
     pushq %r12
@@ -49,17 +50,18 @@ snn_switch:
     popq %r12
     popq %rbx
     popq %rbp
-    ret
-.size snn_switch, .-snn_switch
+    popq %rcx
+    jmp *%rcx
+.size shim_switch, .-shim_switch
 )");
 constexpr int saved = 8, start_at = 6;   // six registers, where to return to, and a word that aligns the stack
 #else
 asm(R"(
 .text
-.globl snn_switch
-.hidden snn_switch
-.type snn_switch, @function
-snn_switch:
+.globl shim_switch
+.hidden shim_switch
+.type shim_switch, @function
+shim_switch:
     sub sp, sp, #160
     stp x19, x20, [sp, #0]
     stp x21, x22, [sp, #16]
@@ -86,7 +88,7 @@ snn_switch:
     ldp d14, d15, [sp, #144]
     add sp, sp, #160
     ret
-.size snn_switch, .-snn_switch
+.size shim_switch, .-shim_switch
 )");
 constexpr int saved = 20, start_at = 11;
 #endif
