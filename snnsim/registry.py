@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points, version
+from typing import Any
 
 from snnsim.engine import Backend
-from snnsim.errors import InputError, Problem, UnavailableError, unknown
+from snnsim.errors import InputError, Problem, Problems, UnavailableError, unknown
 from snnsim.plan import Plan
 
 
@@ -62,15 +63,30 @@ def check_name(name: str) -> None:
     """``InputError`` where no backend has that name, ``UnavailableError`` where this machine lacks what it needs."""
     if name == "auto":
         return
-    if not isinstance(name, str) or name not in backends():
-        raise InputError(Problem("backend", unknown("backend", str(name), ["auto", *backends()])))
-    if (reason := backends()[name].lacks()) is not None:
-        raise UnavailableError(Problem("backend", f"{name} cannot be used here: {reason}"))
+    _find(name)
+
+
+def _find(name: Any) -> Backend:
+    """The backend of a name, which may end in where it shall run: ``cupy:1``, ``cupy:0+1``, ``cupy:all``."""
+    base, colon, where = name.partition(":") if isinstance(name, str) else (name, "", "")
+    if not isinstance(base, str) or base not in backends():
+        raise InputError(Problem("backend", unknown("backend", str(base), ["auto", *backends()])))
+    backend = backends()[base]
+    if colon and not hasattr(backend, "at"):
+        raise InputError(Problem("backend", f"{base} has no devices to choose from, found {name!r}; write {base}"))
+    if (reason := backend.lacks()) is not None:
+        raise UnavailableError(Problem("backend", f"{base} cannot be used here: {reason}"))
+    if not colon:
+        return backend
+    problems = Problems()
+    with problems.at("backend"):
+        backend = backend.at(where)
+    problems.check()
+    return backend
 
 
 def _named(name: str, plan: Plan) -> Backend:
-    check_name(name)
-    backend = backends()[name]
+    backend = _find(name)
     if refused := backend.refuses(plan):
         raise InputError(refused)
     return backend

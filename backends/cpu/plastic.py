@@ -10,7 +10,7 @@ import numpy as np
 
 from snnsim.backends.cpu.build import Places
 from snnsim.backends.cpu.driver import argument_name
-from snnsim.backends.cpu.plastic_build import PlasticMaker, plastic_numbers, rule_of, rule_shape
+from snnsim.backends.cpu.plastic_build import PlasticMaker, rule_shape
 from snnsim.backends.cpu.plastic_driver import PlasticShape
 from snnsim.backends.cpu.plastic_emit import RulePrinter
 from snnsim.backends.cpu.plastic_kernels import keep_variable
@@ -19,6 +19,7 @@ from snnsim.errors import NumericalError
 from snnsim.plan import Plan
 from snnsim.plastic import out_of_bounds
 from snnsim.slices import Slices
+from snnsim.synapse_rules import plastic_numbers, rule_of
 
 Parts = list[dict[str, Any]]
 _LOG = 1 << 12  # events that a log holds at first

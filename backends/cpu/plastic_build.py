@@ -16,38 +16,7 @@ from snnsim.engine import NEVER
 from snnsim.plan import Plan, Projection
 from snnsim.plan_rules import Plasticity
 from snnsim.slices import Slices
-
-_MOST_GROUPS = 64
-
-
-@dataclass(frozen=True)
-class Delays:
-    """Dendritic delays of a projection, in steps. groups: of each column, or 0 where they are searched for."""
-
-    low: int
-    high: int
-    groups: int
-
-    @property
-    def count(self) -> int:
-        return self.high - self.low + 1
-
-    @property
-    def depth(self) -> int:
-        """Rows of a ring."""
-        return self.high + 1
-
-    @classmethod
-    def of(cls, plan: Plan, projection: Projection) -> Delays:
-        low, high = (delay - rule_of(projection).axonal for delay in projection.delays)
-        per_target = projection.bound.synapses / max(1, plan.populations[projection.target].n)
-        count = high - low + 1
-        return cls(low, high, count if count <= max(_MOST_GROUPS, per_target) else 0)
-
-
-def rule_of(projection: Projection) -> Plasticity:
-    assert projection.plastic is not None
-    return projection.plastic
+from snnsim.synapse_rules import Delays, rule_of
 
 
 def index_type(count: int) -> type:
@@ -219,11 +188,6 @@ class PlasticMaker:
             size = values["depth"] * values["n_target"]
             return {f"{side}_{trace.name}": np.zeros(size, self.plan.dtype) for side in ("before", "after")}
         return {f"trace_{trace.name}": np.zeros(values["n_source"] if trace.on == "pre" else 1, self.plan.dtype)}
-
-
-def plastic_numbers(plan: Plan) -> list[int]:
-    """The numbers of the plastic projections."""
-    return [k for k, p in enumerate(plan.projections) if p.plastic is not None]
 
 
 def rule_shape(plan: Plan, number: int, wide: bool) -> RuleShape:

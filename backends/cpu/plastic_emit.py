@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snnsim.backends.cpu.plastic_loops import Loop, RuleShape, deeper, sending
+from snnsim.backends.cpu.plastic_loops import Loop, RuleShape, deeper
 from snnsim.plan_rules import Plasticity, SpikeTrace
+from snnsim.synapse_rules import sending
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 from snnsim.backends.cpu.emit import language
 from snnsim.engine import LONG_AGO, NEVER
 from snnsim.ir import Instr, Op, Program
-from snnsim.ir.ops import Type
 from snnsim.ir.printing import NestedPrinter
 from snnsim.plan_rules import Plasticity
+from snnsim.synapse_rules import is_clipped
 
 NEAR = 32       # synapses of a row whose target is looked up before it is needed
 AHEAD = 128     # synapses of a column that are fetched before they are needed
@@ -188,28 +188,8 @@ class Loop(NestedPrinter):
         return lines
 
     def _is_clipped(self) -> bool:
-        """Whether what is sent ends in clip(..., low, high) with bounds within the limit: then it cannot exceed it."""
-        instrs, real = self.program.instrs, self.shape.dtype
-        last = instrs[self.sent]
-        if last.op is not Op.MIN or instrs[last.args[0]].op is not Op.MAX:
-            return False
-        bounds = [instrs[last.args[1]], instrs[instrs[last.args[0]].args[1]]]
-        if any(bound.op not in (Op.PARAM, Op.CONST) for bound in bounds):
-            return False
-        known = [self.rule.params[bound.data] if bound.op is Op.PARAM else bound.data for bound in bounds]
-        return all(abs(real(bound)) <= real(self.rule.limit) for bound in known)
+        return is_clipped(self.program, self.sent, self.rule, self.shape.dtype)
 
 
 def deeper(depth: int, *lines: str) -> list[str]:
     return ["    " * depth + line for line in lines]
-
-
-def sending(program: Program | None) -> Program:
-    """The program of presynaptic events with what it sends: the weight as it leaves it, where it says nothing else."""
-    program = Program((), {"w": Type.REAL}) if program is None else program
-    if program.uses(Op.OUTPUT):
-        return program
-    stored = [i.args[0] for i in program.instrs if (i.op, i.data) == (Op.STORE, "w")]
-    weight = () if stored else (Instr(Op.STATE, data="w"),)
-    send = Instr(Op.OUTPUT, (stored[0] if stored else len(program.instrs),), "send")
-    return Program((*program.instrs, *weight, send), program.states)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snnsim.backends.cpu.plastic_build import Delays, index_type, plastic_numbers, rule_of
+from snnsim.backends.cpu.plastic_build import index_type
 from snnsim.plan import Plan, Projection
 from snnsim.slices import Slices
+from snnsim.synapse_rules import Delays, plastic_numbers, rule_of
 
 _COPIES = 3     # of all that changes: itself, and two for going back
 _LOGGED = 1 << 20

@@ -5,13 +5,14 @@ Nothing of CuPy is imported with this module: every list of backends imports it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from snnsim.errors import Problem
+from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan
 
 if TYPE_CHECKING:
+    from snnsim.backends.cupy.cuda import CudaDevice
     from snnsim.backends.cupy.device import Device
     from snnsim.engine import Engine
 
@@ -19,15 +20,27 @@ if TYPE_CHECKING:
 class CupyBackend:
     """The same spikes as the other backends give, in kernels that stay on the GPU.
 
-    make: what makes the device, by default the first GPU. options: of ``GpuEngine``.
+    places: numbers of the GPUs that it runs on. make: what makes another device than these. options: of the engine.
     """
 
     name = "cupy"
     about = "compiled kernels on an NVIDIA GPU; by default the first"
     rank = 20
 
-    def __init__(self, make: Callable[[], Device] | None = None, **options: Any) -> None:
-        self.make, self.options = make, options
+    def __init__(self, make: Callable[[], Device] | None = None, places: Sequence[int] = (0,), **options: Any) -> None:
+        self.make, self.places, self.options = make, tuple(places), options
+
+    def at(self, where: str) -> CupyBackend:
+        """The same on other GPUs: a number, several as ``0+1``, or ``all``. ``InputError`` where there is none."""
+        from snnsim.backends.cupy.driver import device_count
+
+        count = device_count()
+        found = [str(k) for k in range(count)] if where == "all" else where.split("+")
+        for text in found:
+            if not (text.isascii() and text.isdigit() and int(text) < count) or found.count(text) > 1:
+                known = "0" if count == 1 else f"numbers from 0 to {count - 1} such as 0+{count - 1}"
+                raise InputError(f"expected GPUs as {known}, or all, found {where!r}")
+        return CupyBackend(None, [int(text) for text in found], **self.options)
 
     def lacks(self) -> str | None:
         """The driver, a device, CuPy, NVRTC or the headers of CUDA."""
@@ -42,8 +55,10 @@ class CupyBackend:
         return device()
 
     def refuses(self, plan: Plan) -> list[Problem]:
-        """Nothing: every model, rule and coupling has an emitter."""
-        return []
+        """Plastic synapses on several GPUs; nothing on one."""
+        plastic = [p.label for p in plan.projections if p.plastic is not None] if len(self.places) > 1 else []
+        return [Problem(f"projections.{label}", "plastic synapses on several GPUs are not supported; use one")
+                for label in plastic]
 
     def memory(self, plan: Plan, threads: int | None = None) -> int:
         """Bytes of the host; what the device must have is asked of it before anything is allocated there."""
@@ -55,13 +70,19 @@ class CupyBackend:
         """An engine; `threads` has no effect."""
         from snnsim.backends.cupy.engine import GpuEngine
 
-        return GpuEngine(plan, self.make() if self.make else _gpu(), **self.options)
+        if self.make:
+            return GpuEngine(plan, self.make(), **self.options)
+        from snnsim.backends.cupy.cuda import CudaDevice
+
+        devices = [CudaDevice(place) for place in self.places]
+        return GpuEngine(plan, devices[0], **self.options) if len(devices) == 1 else _group(plan, devices)
 
 
-def _gpu() -> Device:
-    from snnsim.backends.cupy.cuda import CudaDevice
+def _group(plan: Plan, devices: list[CudaDevice]) -> Engine:
+    from snnsim.backends.cupy.exchange import Nccl
+    from snnsim.backends.cupy.group import GpuGroup
 
-    return CudaDevice()
+    return GpuGroup(plan, devices, Nccl(devices))
 
 
 backend = CupyBackend()

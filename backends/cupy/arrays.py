@@ -64,7 +64,7 @@ class PopulationArrays:
 
     def _packed(self, kind: str, data: Any) -> dict[str, Any]:
         names = self.shape.update.scalars if kind == "scalars" else self.shape.update.wholes
-        sums = np.int64 if self.layout.wide else np.int32
+        sums = np.int64 if self.shape.wide else np.int32
         return {"array": np.array([self.population.params[name] for name in names],
                                   self.plan.dtype if kind == "scalars" else sums)}
 

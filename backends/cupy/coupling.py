@@ -1,4 +1,4 @@
-"""The couplings of an engine on a device: synapses by target, the variables that units show each other, sums of inputs."""
+"""The couplings of an engine on a device: synapses by target, the variables that units show each other, sums."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _SORTING = 96       # bytes of a synapse while the columns of a projection are s
 class PackedTargets:
     """The synapses of one projection onto own units, by target, source and number; arrays of the device.
 
-    rows: int64 [targets + 1] where those onto each target begin; sources: [synapses], of the narrowest type; weights: in
-    the run's precision, [1] where all have the same.
+    rows: int64 [targets + 1] where those onto each target begin; sources: [synapses], of the narrowest type; weights:
+    in the run's precision, [1] where all have the same.
     """
 
     rows: Any
@@ -50,7 +50,7 @@ def pack_targets(device: Device, plan: Plan, layout: Layout, projection: Project
 
 
 def coupled_bytes(plan: Plan, layout: Layout) -> int:
-    """Bytes of the device that couplings take at most, an upper estimate: as packed, and while the largest is sorted."""
+    """Bytes of the device that couplings take, an upper estimate: as packed, and while the largest is sorted."""
     real = np.dtype(plan.dtype).itemsize
     total = sum((2 * real + 8) * plan.populations[k].n for k, _ in coupled_variables(plan))
     drawing = 0

@@ -1,4 +1,4 @@
-"""The text of what continuous couplings do in a step: at its beginning, sums for all targets; at its end, new values."""
+"""The text of what continuous couplings do in a step: sums for all targets before it, new values after it."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class CouplingPrinter(NestedPrinter):
         text = ("(const long long* c, const real* pre, const real* post, int i, int first, int step, bool& wrong)\n{\n"
                 + "".join(f"    {line}\n" for line in self._lines()) + "}\n")
         name = f"couple_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        return CouplingFunction(name, f"static __device__ __forceinline__ long long {name}{text}", tuple(self.functions),
-                                tuple(self.scalars))
+        source = f"static __device__ __forceinline__ long long {name}{text}"
+        return CouplingFunction(name, source, tuple(self.functions), tuple(self.scalars))
 
     def _lines(self) -> list[str]:
         arrays = {"rows": "long long", "sources": self.sources, "weights": "real"}
@@ -141,8 +141,8 @@ class CouplingSource:
         numbers = self.together[key]
         each = self._threads(numbers)
         terms = " + ".join(self._term(k, each) for k in numbers)
-        return (f"    each_target<{each}>(f.table + T_P{key[0]}, f.at<long long>(T_SUMS + {place}), [&](int i, int k) {{\n"
-                f"        return {terms};\n    }});\n")
+        where = f"f.table + T_P{key[0]}, f.at<long long>(T_SUMS + {place})"
+        return f"    each_target<{each}>({where}, [&](int i, int k) {{\n        return {terms};\n    }});\n"
 
     def _threads(self, numbers: list[int]) -> int:
         """That share a target: a power of two, about one for two synapses."""
@@ -164,7 +164,9 @@ class CouplingSource:
             p, v = f"f.table + T_P{k}", f"f.table + T_VARIABLE{number}"
             field = self.shapes[k].fields.get(("state", variable, "array"))
             # A state that no step changes is no argument of the update.
-            stored = (f"(const real*)({v})[V_STORED] + ({p})[P_LOW]" if field is None else f"home<real>(f, {p}, {field})")
+            stored = f"home<real>(f, {p}, {field})"
+            if field is None:
+                stored = f"(const real*)({v})[V_STORED] + ({p})[P_LOW]"
             calls.append(f"    publish_values(f, {p}, {v}, {stored});\n")
         return ("// Lets all see the variables as this step left them.\n"
                 f"static __device__ __forceinline__ void publish(const Frame& f)\n{{\n{''.join(calls)}}}\n")

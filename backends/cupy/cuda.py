@@ -98,6 +98,16 @@ class CudaDevice:
         self._held: list[Any] | None = None
         self.limits = self._limits()
 
+    @property
+    def index(self) -> int:
+        """Its number among the GPUs."""
+        return int(self._device.id)
+
+    @property
+    def stream(self) -> int:
+        """Address of the stream that everything runs on."""
+        return int(self._stream.ptr)
+
     def _limits(self) -> Limits:
         def attribute(name: str) -> int:
             return runtime.deviceGetAttribute(getattr(runtime, f"cudaDevAttr{name}"), self._device.id)

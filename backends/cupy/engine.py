@@ -44,13 +44,13 @@ class GpuEngine:
     """Runs a plan on a device.
 
     parts: blocks that the network is cut into; threads: of a block; strategy: see ``snnsim.backends.cupy.strategy``; the
-    device and the network choose where they are not given.
+    device and the network choose where they are not given. own: the parts of this device, where it is one of several.
     """
 
     def __init__(self, plan: Plan, device: Device, parts: int | None = None, threads: int | None = None,
-                 strategy: str | None = None) -> None:
+                 strategy: str | None = None, own: range | None = None) -> None:
         self.plan, self.device, self.done = plan, device, 0
-        self.layout = Layout.of(plan, parts or parts_of(plan, device.limits))
+        self.layout = Layout.of(plan, parts or parts_of(plan, device.limits), own)
         self.source = KernelSource(plan, self.layout)
         self.block_threads = threads or self.source.threads
         with device.current():
@@ -194,7 +194,7 @@ class GpuEngine:
 
     # --- running -----------------------------------------------------------------------------------------------------
 
-    def _open(self, steps: int) -> None:
+    def open(self, steps: int) -> None:
         """Make room for what `steps` further steps record."""
         for k, trace in enumerate(self.plan.traces):
             rows = rows_between(self.done, steps, trace.every)
@@ -214,8 +214,12 @@ class GpuEngine:
     def advance(self, steps: int) -> Chunk:
         """Run at most `steps` steps; see ``snnsim.engine``."""
         steps = min(steps, self.history_kept.chunk)
-        self._open(steps)
+        self.open(steps)
         self.runner.run(steps, self.fresh)
+        return self.close(steps)
+
+    def close(self, steps: int) -> Chunk:
+        """What the steps that were launched have done."""
         self.couplings.check()
         self.fresh, first = False, self.done + 1
         self.done += steps

@@ -1,25 +1,110 @@
-"""The text of what plastic projections do in a step."""
+"""The text of what plastic projections do in a step.
+
+What the spikes of a step do at synapses waits until all blocks have met. Before, each block notes what its own units
+show: traces and modulating variables, in rings with a row for each step.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snnsim.backends.cupy.coupling_source import index_type
 from snnsim.backends.cupy.layout import Layout
+from snnsim.backends.cupy.plastic_emit import Rule, RulePrinter
+from snnsim.backends.cupy.plastic_event import FIXED, RuleShape
+from snnsim.engine import LONG_AGO, NEVER
 from snnsim.plan import Plan
+from snnsim.synapse_rules import Delays, plastic_numbers, rule_of
+
+if TYPE_CHECKING:
+    from snnsim.backends.cupy.source import Shape
+
+_COURSE = 7     # entries of a request for weights every so often, those of a recorded variable
 
 
 class PlasticSource:
-    """Writes ``learn``, ``plastic_arrivals`` and ``keep_variables`` for a network."""
+    """Writes ``learn``, ``plastic_arrivals`` and ``keep_variables`` for a network. shapes: of its populations."""
 
-    def __init__(self, plan: Plan, layout: Layout) -> None:
-        self.plan, self.layout = plan, layout
+    def __init__(self, plan: Plan, layout: Layout, shapes: Sequence[Shape]) -> None:
+        self.plan, self.layout, self.shapes = plan, layout, shapes
+        self.numbers = plastic_numbers(plan)
+        self.rules: dict[int, Rule] = {
+            k: RulePrinter(rule_of(plan.projections[k]), rule_shape(plan, layout, k)).print() for k in self.numbers}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The hand-written device code that the text needs, after its head."""
+        return ("plastic.cuh",) if self.numbers else ()
 
     def sections(self) -> dict[str, int]:
         """Names and sizes of the parts of the table that the text reads."""
-        return {}
+        courses = {f"W{k}": _COURSE for k, request in enumerate(self.plan.weights) if not request.on_pre}
+        return {f"X{k}": len(self.rules[k].entries) for k in self.numbers} | courses
+
+    def head(self) -> str:
+        """What stands before the hand-written code."""
+        if not self.numbers:
+            return ""
+        return (f"enum {{ {', '.join(f'X_{name}' for name in FIXED)} }};\n"
+                f"constexpr long long NEVER = {NEVER};\nconstexpr double LONG_AGO = {LONG_AGO!r};\n")
 
     def text(self) -> str:
         """Device functions."""
-        return """
-static __device__ __forceinline__ void learn(const Frame& f, long long of_step) {}
-static __device__ __forceinline__ void plastic_arrivals(const Frame& f) {}
-static __device__ __forceinline__ void keep_variables(const Frame& f) {}
-"""
+        texts = dict.fromkeys(text for rule in self.rules.values() for text in rule.functions)
+        kept = [line for k in self.numbers for line in (f"{self.rules[k].kept}(f, f.table + T_X{k});", *self._variable(k))]
+        return "\n".join([
+            *texts,
+            _function("learn(const Frame& f, long long of_step)", [line for k in self.numbers for line in self._learn(k)]),
+            _function("plastic_arrivals(const Frame& f)", [f"take_arrivals(f, f.table + T_X{k});" for k in self.numbers]),
+            _function("keep_variables(const Frame& f)", kept),
+        ])
+
+    def _learn(self, number: int) -> list[str]:
+        requests = [k for k, r in enumerate(self.plan.weights) if r.projection == number and not r.on_pre]
+        records = [f"record_weights(f, f.table + T_W{k}, f.table + T_X{number}, of_step);" for k in requests]
+        return [f"{self.rules[number].name}(f, f.table + T_X{number}, of_step);", *records,
+                *(["__syncthreads();"] if records else [])]
+
+    def _variable(self, number: int) -> list[str]:
+        """Show the variable that modulates a projection."""
+        modulator = rule_of(self.plan.projections[number]).modulator
+        if modulator is None or modulator.variable is None:
+            return []
+        k, variable = modulator.population, modulator.variable
+        fields, p = self.shapes[k].fields, f"(f.table + T_P{k})"
+        kind = "int" if variable in self.shapes[k].whole else "real"
+        if ("state", variable, "array") in fields:
+            values = f"home<{kind}>(f, {p}, {fields['state', variable, 'array']})"
+        else:   # an output, or a state that no step changes
+            values = f"(const {kind}*)f.whole(T_X{number} + X_VARIABLE_STORED) + {p}[P_LOW]"
+        return [f"keep_variable<{kind}>(f, f.table + T_X{number}, {values});"]
+
+
+def _function(head: str, lines: list[str]) -> str:
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"static __device__ __forceinline__ void {head}\n{{\n{body}}}\n"
+
+
+def c_index(count: int) -> str:
+    """The C type of ``index_type``."""
+    return {2: "unsigned short", 4: "unsigned"}[np.dtype(index_type(count)).itemsize]
+
+
+def rule_shape(plan: Plan, layout: Layout, number: int) -> RuleShape:
+    """What decides the text of a rule."""
+    it, delays = plan.projections[number], Delays.of(plan, plan.projections[number])
+    (low, high), modulator = layout.bounds(it.target), rule_of(it).modulator
+    variable = modulator is not None and modulator.variable is not None
+    per_target = modulator is not None and variable and plan.populations[modulator.population].n > 1
+    logged = any(r.on_pre and r.projection == number for r in plan.weights)
+    return RuleShape(plan.dtype, c_index(plan.populations[it.source].n), c_index(high - low), c_index(delays.count),
+                     delays.count > 1, variable, per_target, logged)
+
+
+def modulating_variable(plan: Plan, number: int) -> tuple[int, str] | None:
+    """Population and name of the variable that modulates a projection, where one does."""
+    modulator: Any = rule_of(plan.projections[number]).modulator
+    return None if modulator is None or modulator.variable is None else (modulator.population, modulator.variable)

@@ -62,12 +62,14 @@ class Shape:
     """Populations that one function updates.
 
     fields: (kind and name of an argument, part of it) -> its place among the entries of a population; parameters that
-    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters.
+    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters; wide: such
+    parameters have 64 bits where all units share them, as what arrives at the ports has.
     """
 
     update: Update
     fields: dict[tuple[str, Any, str], int] = field(hash=False)
     whole: frozenset[str]
+    wide: bool
     entries: int
 
 
@@ -81,14 +83,15 @@ def shape_of(update: Update, program: Program, coupled: frozenset[str], dtype: A
         for part in _parts(kind, data in coupled):
             fields[kind, data, part] = at
             at += -(-bytes_of.get(kind, 8) // 8)
-    return Shape(update, fields, frozenset(states | set(program.uses(Op.WHOLE))), at)
+    return Shape(update, fields, frozenset(states | set(program.uses(Op.WHOLE))), wide, at)
 
 
 def _shape(plan: Plan, number: int, wide: bool) -> Shape:
     population = plan.populations[number]
     each = {name for name, value in population.params.items() if np.ndim(value)}
-    update = emit_update(population.program, plan.dtype, each, set(population.ports) if wide else set())
-    return shape_of(update, population.program, coupled_drives(plan, number), plan.dtype, wide)
+    ports = set(population.ports) if wide else set()
+    update = emit_update(population.program, plan.dtype, each, ports)
+    return shape_of(update, population.program, coupled_drives(plan, number), plan.dtype, bool(ports))
 
 
 def per_unit(shape: Shape, dtype: Any) -> list[tuple[tuple[str, Any], int]]:
@@ -177,7 +180,8 @@ class KernelSource:
             *self._head(flags), *map(device_text, before), *functions, *map(self._shape, range(len(self.shapes))),
             self._update_all(), self._copies(), self._traces(), self._spikes("soon", "deliver_soon"),
             self._spikes("late", "deliver_late"), self._lists(), self._now(), self._refill(), self.plastic.text(),
-            *map(device_text, self.couplings.files), self.couplings.text(), device_text("run.cuh"), device_text("gather.cuh"),
+            *map(device_text, self.couplings.files), self.couplings.text(), device_text("run.cuh"),
+            device_text("gather.cuh"),
         ])
 
     def _head(self, flags: Flags) -> Iterator[str]:
@@ -233,7 +237,7 @@ class KernelSource:
     def _type(self, shape: Shape, kind: str, data: Any) -> str:
         """Of the elements of an array."""
         if kind == "wholes":
-            return "sum_t"
+            return "long long" if shape.wide else "int"
         return "int" if kind in ("state", "param") and data in shape.whole else "real"
 
     def _drive(self, field: dict[str, int]) -> str:

@@ -251,7 +251,7 @@ ENOUGH = 'extern "C" __global__ void snn_test(int* x) { x[blockIdx.x * blockDim.
 
 
 def most() -> None:
-    launch(ENOUGH, 60, np.zeros(60 * 64, np.int32), cooperative=True, times=6)
+    launch(ENOUGH, 12, np.zeros(12 * 64, np.int32), cooperative=True, times=20)
 
 
 def test_many_launches_of_many_threads_are_clean() -> None:

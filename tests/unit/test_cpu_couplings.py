@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from coupled import NETWORKS, many, noisy, pair, spiking, strong
 
 import snnsim as sn
 from snnsim.backends.cpu.engine import CpuEngine
@@ -15,65 +16,6 @@ from snnsim.errors import NumericalError, SnnsimError
 from snnsim.lowering import make_plan
 from snnsim.registry import backends
 
-# A coupling of a user's own: something of the source, of the target, of both and of parameters alone.
-OWN: dict[str, Any] = {
-    "kind": "coupling", "variable": "v", "parameters": {"scale": "10 mV", "gain": 2},
-    "adds": "w*gain*tanh((pre - post)/scale)*(1 + exp(-(post/scale)**2))/(2 + sin(pre/scale))",
-}
-PLASTIC = {"model": "stdp_pair", "params": {"w_max": "120 pA", "lambda": 0.05}}
-
-
-def noisy(precision: str = "single", n: int = 50) -> sn.Network:
-    """Cells that noise keeps spiking, with rests of their own."""
-    net = sn.Network(dt="0.1 ms", seed=3, precision=precision)
-    net.model("own", OWN)
-    net.population("a", n, "lif_psc_exp", init={"v": {"uniform": ["-70 mV", "-55 mV"]}})
-    net.population("b", 7, "lif_psc_exp", v_rest={"uniform": ["-70 mV", "-60 mV"]}, t_ref="1 ms")
-    net.input("noise", type="poisson", rate="10 kHz", to=["a", "b"], weight="60 pA")
-    return net
-
-
-def pair(precision: str) -> sn.Network:
-    net = sn.Network(seed=1, precision=precision)
-    net.population("a", 2, "lif_psc_exp", i_e=["900 pA", "0 pA"])
-    net.project("a", "a", sn.explicit([0, 1], [1, 0]), weight="5 nS", coupling="gap_junction")
-    return net
-
-
-def many(precision: str) -> sn.Network:
-    """Several couplings, constant and drawn weights, onto inputs that also have currents and noise; a repeated pair."""
-    net = noisy(precision)
-    net.project("a", "a", sn.fixed_indegree(5), weight="2 nS", coupling="gap_junction")
-    net.project("b", "a", sn.pairwise(0.3), weight={"uniform": ["0.5 nS", "1 nS"]}, coupling="gap_junction", name="back")
-    net.project("a", "b", sn.fixed_total(40), weight={"uniform": ["-20 pA", "60 pA"]}, coupling="own", name="own")
-    net.project("b", "b", sn.explicit([0, 0, 3], [1, 1, 3]), weight=["1 nS", "0.5 nS", "2 nS"], coupling="gap_junction",
-                name="twice")
-    net.project("a", "b", sn.pairwise(0.0), weight="1 nS", coupling="gap_junction", name="none")
-    net.input("step", type="current", to="b", times=["3 ms"], values=["200 pA"])
-    net.input("wild", type="noise", to="a", sd="50 pA")
-    return net
-
-
-def spiking(precision: str) -> sn.Network:
-    """Couplings beside spikes with delays and plastic ones, and beside a population that is acted on without delay."""
-    net = noisy(precision)
-    net.population("late", 9, "lif_psc_exp", v_th="-69 mV")
-    net.project("a", "late", sn.fixed_indegree(4), weight="300 pA", delay="0 ms", name="now")
-    net.project("late", "a", sn.fixed_indegree(2), weight="2 nS", coupling="gap_junction", name="from_late")
-    net.project("a", "late", sn.fixed_indegree(2), weight="2 nS", coupling="gap_junction", name="to_late")
-    net.project("a", "a", sn.fixed_indegree(5), weight="80 pA", delay={"uniform": ["1 ms", "3 ms"]}, name="spikes")
-    net.project("a", "b", sn.fixed_indegree(5), weight="30 pA", delay="0.5 ms", synapse=PLASTIC, name="plastic")
-    return net
-
-
-def hodgkin_huxley(precision: str) -> sn.Network:
-    net = sn.Network(seed=1, precision=precision)
-    net.population("a", 2, "hodgkin_huxley", i_e=["700 pA", "0 pA"])
-    net.project("a", "a", sn.all_to_all(autapses=False), weight="30 nS", coupling="gap_junction")
-    return net
-
-
-NETWORKS = {"pair": pair, "many": many, "spiking": spiking, "hodgkin_huxley": hodgkin_huxley}
 Outcome = tuple[list[int], dict[tuple[str, str], np.ndarray], tuple[np.ndarray, np.ndarray]]
 _known: dict[tuple[str, str], Outcome] = {}
 
@@ -173,20 +115,6 @@ def test_difference_of_a_pair_decays_as_it_should() -> None:
 
 
 # --- what stops a run --------------------------------------------------------------------------------------------------
-
-def strong(rule: str | None = None) -> sn.Network:
-    """Cells without threshold whose differences grow in each step until they are too large."""
-    net = noisy()
-    for name, factor in (("growing", 2), ("exploding", 10000)):
-        net.model(name, {"kind": "synapse", "on_pre": f"w = {factor}*w"})
-    net.population("c", 7, "lif_psc_exp", v_th="1e12 V", init={"v": {"uniform": ["-70 mV", "-55 mV"]}})
-    net.project("a", "b", sn.fixed_indegree(2), weight="0.1 nS", coupling="gap_junction", name="weak")
-    net.project("c", "c", sn.fixed_indegree(3), weight="2 uS", coupling="gap_junction", name="strong")
-    if rule is not None:
-        net.population("played", 1, "spike_times", times=["0.5 ms"], ids=[0])
-        net.project("played", "b", sn.all_to_all(), weight="1 pA", synapse=rule, name="plastic")
-    return net
-
 
 def message(net: sn.Network, backend: str, threads: int | None, error: type[Exception] = NumericalError) -> str:
     with pytest.raises(error) as info:

@@ -9,13 +9,14 @@ import pytest
 
 import snnsim as sn
 from snnsim.backends.cpu.engine import CpuEngine
-from snnsim.backends.cpu.plastic_build import Delays, RowPacker, rule_of, rule_shape
+from snnsim.backends.cpu.plastic_build import RowPacker, rule_shape
 from snnsim.backends.cpu.plastic_emit import RulePrinter
 from snnsim.backends.cpu.size import memory
 from snnsim.backends.reference.engine import ReferenceEngine
 from snnsim.lowering import make_plan
 from snnsim.plan import Plan
 from snnsim.slices import Slices
+from snnsim.synapse_rules import Delays, rule_of
 
 PAIR = {"model": "stdp_pair", "params": {"w_max": "120 pA", "lambda": 0.05}}
 

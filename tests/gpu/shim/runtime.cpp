@@ -207,10 +207,6 @@ void run_all() {
     for (unsigned b = 0; b < launch.blocks && failure.empty(); b += together) run_blocks(&order[b], together);
 }
 
-}  // namespace
-
-namespace {
-
 // The sanitizer tells of faults itself, and ends the process.
 void run_watched() {
     if (sanitizer::on) return run_all();

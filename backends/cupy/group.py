@@ -1,0 +1,150 @@
+"""One network on several devices: each owns some parts, and they exchange spikes after each epoch.
+
+All devices are driven by this process. A launch is one epoch, or one level of a step, on each of them; between launches
+they share what their units did: the spikes, how often units spiked, and the variables that couplings read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cupy.device import Device
+from snnsim.backends.cupy.engine import GpuEngine
+from snnsim.backends.cupy.exchange import Exchange
+from snnsim.backends.cupy.layout import LANES
+from snnsim.backends.cupy.strategy import parts_of
+from snnsim.engine import Chunk
+from snnsim.plan import Plan
+
+
+class GpuGroup:
+    """Runs a plan on several devices; see ``snnsim.engine``. parts: of each device."""
+
+    def __init__(self, plan: Plan, devices: Sequence[Device], exchange: Exchange, parts: int | None = None,
+                 threads: int | None = None) -> None:
+        self.plan, self.exchange, self.done = plan, exchange, 0
+        each = parts or max(1, parts_of(plan, devices[0].limits) // len(devices))
+        self.members = [GpuEngine(plan, device, each * len(devices), threads, "launches",
+                                  own=range(each * k, each * (k + 1))) for k, device in enumerate(devices)]
+        self.first, self.layout = self.members[0], self.members[0].layout
+        self.threads = each * len(devices)
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def advance(self, steps: int) -> Chunk:
+        """Run at most `steps` steps."""
+        steps = min(steps, self.first.history_kept.chunk)
+        for member in self.members:
+            with member.device.current():
+                member.open(steps)
+        self._share_variables(self.done)
+        epoch = self.layout.epoch
+        for at in range(0, steps, epoch):
+            self._epoch(at, min(epoch, steps - at))
+        chunks = [self._close(member, steps) for member in self.members]
+        self.done += steps
+        traces = [self._merged(k, [chunk.traces[k] for chunk in chunks]) for k in range(len(self.plan.traces))]
+        return Chunk(steps, chunks[0].step, chunks[0].unit, traces, chunks[0].weights)
+
+    def _epoch(self, at: int, steps: int) -> None:
+        for level in range(self.layout.levels):
+            for member in self.members:
+                with member.device.current():
+                    member.program.launch(at, steps, (level, level), member.fresh and at == 0)
+            self._share(self.done + at + 1, steps)
+
+    def _close(self, member: GpuEngine, steps: int) -> Chunk:
+        with member.device.current():
+            return member.close(steps)
+
+    def _share(self, first: int, steps: int) -> None:
+        """What the members did in some steps."""
+        cuts = [member.layout.own.start * self.layout.words for member in self.members]
+        cuts.append(self.layout.slices.parts * self.layout.words)
+        histories = [member.history_kept for member in self.members]
+        for step in range(first, first + steps):
+            slot = step & (histories[0].slots - 1)
+            self.exchange.share([history.masks[slot] for history in histories], cuts)
+            if histories[0].counted:
+                self.exchange.share([history.counts[slot] for history in histories], [LANES * cut for cut in cuts])
+            self._share_variables(step)
+
+    def _share_variables(self, step: int) -> None:
+        """Those that couplings read, as they are after a step."""
+        for key in self.first.couplings.published:
+            rows = [member.couplings.published[key][step & 1] for member in self.members]
+            self.exchange.share(rows, self._cuts(key[0]))
+
+    def _cuts(self, population: int) -> list[int]:
+        return [self.members[0].layout.bounds(population)[0],
+                *(member.layout.bounds(population)[1] for member in self.members)]
+
+    def _merged(self, number: int, rows: list[np.ndarray]) -> np.ndarray:
+        """A recorded variable, each unit from the device that owns it."""
+        trace, out = self.plan.traces[number], rows[0].copy()
+        for member, values in zip(self.members, rows, strict=True):
+            low, high = member.layout.bounds(trace.population)
+            mine = (trace.units >= low) & (trace.units < high)
+            out[:, mine] = values[:, mine]
+        return out
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Any:
+        """All that changes, for going back."""
+        return [member.snapshot() for member in self.members]
+
+    def restore(self, saved: Any) -> None:
+        """Go back to where ``snapshot`` was taken."""
+        for member, values in zip(self.members, saved, strict=True):
+            member.restore(values)
+        self.done = self.first.done
+
+    def get(self, population: int, state: str) -> np.ndarray:
+        """A copy of a state, [n]."""
+        return np.concatenate([member.get(population, state) for member in self.members])
+
+    def set(self, population: int, state: str, values: np.ndarray) -> None:
+        """Overwrite a state, [n]."""
+        for member in self.members:
+            low, high = member.layout.bounds(population)
+            member.set(population, state, values[low:high])
+
+    def history(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes of the last ``plan.max_delay`` steps."""
+        return self.first.history()
+
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Go on after step `done`."""
+        for member in self.members:
+            member.load(done, step, unit)
+        self.done = done
+
+    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
+        """Refused before: plastic projections are on one device."""
+        return self.first.plasticity(projection)
+
+    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """The opposite."""
+        self.first.set_plasticity(projection, done, values)
+
+    def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
+        """source, target, delay and w."""
+        return self.first.synapses_of(projection)
+
+    @property
+    def synapses(self) -> int:
+        """How many there are, on all devices."""
+        return sum(member.synapses for member in self.members)
+
+    def memory(self) -> dict[str, int]:
+        """Bytes by purpose, over all devices."""
+        each = [member.memory() for member in self.members]
+        return {name: sum(sizes[name] for sizes in each) for name in each[0]}
+
+    def facts(self) -> dict[str, Any]:
+        """Those of the first device, with how many there are."""
+        return {**self.first.facts(), "threads": self.threads, "devices": len(self.members)}

@@ -1,0 +1,72 @@
+"""What backends that compile plastic projections share: their delays, and what a presynaptic event sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from snnsim.ir import Instr, Op, Program
+from snnsim.ir.ops import Type
+from snnsim.plan import Plan, Projection
+from snnsim.plan_rules import Plasticity
+
+_MOST_GROUPS = 64
+
+
+def rule_of(projection: Projection) -> Plasticity:
+    """The rule of a plastic projection."""
+    assert projection.plastic is not None
+    return projection.plastic
+
+
+def plastic_numbers(plan: Plan) -> list[int]:
+    """The numbers of the plastic projections."""
+    return [k for k, p in enumerate(plan.projections) if p.plastic is not None]
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Dendritic delays of a projection, in steps. groups: of each column, or 0 where they are searched for."""
+
+    low: int
+    high: int
+    groups: int
+
+    @property
+    def count(self) -> int:
+        return self.high - self.low + 1
+
+    @property
+    def depth(self) -> int:
+        """Rows of a ring."""
+        return self.high + 1
+
+    @classmethod
+    def of(cls, plan: Plan, projection: Projection) -> Delays:
+        low, high = (delay - rule_of(projection).axonal for delay in projection.delays)
+        per_target = projection.bound.synapses / max(1, plan.populations[projection.target].n)
+        count = high - low + 1
+        return cls(low, high, count if count <= max(_MOST_GROUPS, per_target) else 0)
+
+
+def sending(program: Program | None) -> Program:
+    """The program of presynaptic events with what it sends: the weight as it leaves it, where it says nothing else."""
+    program = Program((), {"w": Type.REAL}) if program is None else program
+    if program.uses(Op.OUTPUT):
+        return program
+    stored = [i.args[0] for i in program.instrs if (i.op, i.data) == (Op.STORE, "w")]
+    weight = () if stored else (Instr(Op.STATE, data="w"),)
+    send = Instr(Op.OUTPUT, (stored[0] if stored else len(program.instrs),), "send")
+    return Program((*program.instrs, *weight, send), program.states)
+
+
+def is_clipped(program: Program, value: int, rule: Plasticity, real: Any) -> bool:
+    """Whether `value` ends in clip(..., low, high) with bounds within the limit of the rule: it cannot exceed that."""
+    instrs, last = program.instrs, program.instrs[value]
+    if last.op is not Op.MIN or instrs[last.args[0]].op is not Op.MAX:
+        return False
+    bounds = [instrs[last.args[1]], instrs[instrs[last.args[0]].args[1]]]
+    if any(bound.op not in (Op.PARAM, Op.CONST) for bound in bounds):
+        return False
+    known = [rule.params[bound.data] if bound.op is Op.PARAM else bound.data for bound in bounds]
+    return all(abs(real(bound)) <= real(rule.limit) for bound in known)
