@@ -18,6 +18,8 @@ from snnsim.plan import Plan
 NEVER = -(1 << 30)
 # ``since_pre``, in ms, at the first presynaptic event of a synapse.
 LONG_AGO = 1e9
+# Steps of the longest chunk of engines that compute on the host.
+LONGEST_CHUNK = 5000
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Chunk:
     traces: one array [rows, units] per request of the plan; a row for each recorded step of the chunk.
     weights: one entry per request of the plan: an array [rows, synapses], or, for what presynaptic events send, step,
     position in the request's synapses and weight of each, sorted by the first two.
+    Later steps change nothing in a chunk of an engine that ``overlaps``.
     """
 
     steps: int
@@ -38,10 +41,16 @@ class Chunk:
 
 
 class Engine(Protocol):
-    """A network that can run. Steps are counted from 1; `done` of them are done."""
+    """A network that can run. Steps are counted from 1; `done` of them are done.
+
+    overlaps: the host only waits while steps are done, so a chunk can be recorded while the next one runs. longest: steps
+    of the longest chunk to ask for.
+    """
 
     done: int
     threads: int
+    overlaps: bool
+    longest: int
 
     @property
     def synapses(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from snnsim.checkpoint import save_state
+from snnsim.drain import in_order
 from snnsim.engine import Backend, Chunk, Engine
 from snnsim.errors import InputError, NumericalError, Problem, Problems, unknown
 from snnsim.ir import Type
@@ -17,11 +18,12 @@ from snnsim.network import Network
 from snnsim.plan import Plan
 from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
 from snnsim.saved import Checkpoint, read_checkpoint
+from snnsim.sink import Sink
 from snnsim.size import refuse_plan
 from snnsim.timing import read_steps
 from snnsim.units import TIME, expect, to_text
 
-_FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_S, _TRACE_BYTES = 50, 5000, 0.2, 64 << 20
+_FIRST_CHUNK, _CHUNK_S, _COMMIT_S, _TRACE_BYTES = 50, 0.2, 1.0, 64 << 20
 
 Progress = Callable[[int, int], None]
 
@@ -77,7 +79,8 @@ class Program:
         self.build_s = time.perf_counter() - began - self.compile_s
         self.run_s, self.ran = 0.0, 0
         self.counts = np.zeros(len(plan.populations), np.int64)
-        self._edges = np.array([p.first for p in plan.populations] + [plan.neurons])
+        number = np.arange(len(plan.populations), dtype=np.min_scalar_type(len(plan.populations)))
+        self._population_of = np.repeat(number, [p.n for p in plan.populations])
         self._numbers = {p.name: k for k, p in enumerate(plan.populations)}
         self._chunk = _FIRST_CHUNK
 
@@ -134,21 +137,24 @@ class Program:
     def run_steps(self, steps: int, recorder: Recorder | None = None, progress: Progress | None = None,
                   stop: Callable[[], bool] | None = None) -> None:
         """As ``run``, counted in steps."""
-        last, written = self.done + steps, time.perf_counter()
-        while self.done < last and not (stop and stop()):
+        last, committed = self.done + steps, time.perf_counter()
+        with in_order(self.engine.overlaps and recorder is not None) as put:
+            sink = Sink(self.plan, recorder, put)
+            while self.done < last and not (stop and stop()):
+                began = time.perf_counter()
+                chunk = self._advance(min(self._chunk, self._widest(), last - self.done), sink)
+                self._adapt(chunk.steps, time.perf_counter() - began)
+                self._take(chunk, sink)
+                if time.perf_counter() - committed > _COMMIT_S:
+                    sink.commit(self.done)
+                    committed = time.perf_counter()
+                self.run_s += time.perf_counter() - began
+                self.ran += chunk.steps
+                if progress is not None:
+                    progress(self.done, last)
             began = time.perf_counter()
-            chunk = self._advance(min(self._chunk, self._widest(), last - self.done), recorder)
-            self._adapt(chunk.steps, time.perf_counter() - began)
-            self._record(chunk, recorder)
-            if recorder is not None and (time.perf_counter() - written > 1.0 or self.done == last):
-                recorder.commit(self.done)
-                written = time.perf_counter()
-            self.run_s += time.perf_counter() - began
-            self.ran += chunk.steps
-            if progress is not None:
-                progress(self.done, last)
-        if recorder is not None:
-            recorder.commit(self.done)
+            sink.commit(self.done)
+        self.run_s += time.perf_counter() - began
 
     def _plastic(self) -> list[int]:
         """Numbers of the plastic projections."""
@@ -158,24 +164,24 @@ class Program:
         """Chunks long enough that Python costs little, short enough that Ctrl-C and progress are prompt."""
         if steps == self._chunk or took > _CHUNK_S:
             ideal = int(steps * _CHUNK_S / max(took, 1e-6))
-            self._chunk = max(1, min(_LONGEST_CHUNK, 4 * self._chunk, ideal))
+            self._chunk = max(1, min(self.engine.longest, 4 * self._chunk, ideal))
 
     def _widest(self) -> int:
         """Steps whose traces fit into a modest buffer."""
         numbers = sum(t.units.size / t.every for t in self.plan.traces)
         numbers += sum(w.synapses.size / w.every for w in self.plan.weights if not w.on_pre)
         per_step = numbers * np.dtype(self.plan.dtype).itemsize
-        return max(1, int(_TRACE_BYTES / per_step)) if per_step else _LONGEST_CHUNK
+        return max(1, int(_TRACE_BYTES / per_step)) if per_step else self.engine.longest
 
-    def _advance(self, steps: int, recorder: Recorder | None) -> Chunk:
+    def _advance(self, steps: int, sink: Sink) -> Chunk:
         before, until = self.engine.snapshot(), self.done + steps
         try:
             chunk = self.engine.advance(steps)
         except NumericalError:
-            self._approach(before, until, recorder)
+            self._approach(before, until, sink)
             raise
         if (fault := self._fault()) is not None:
-            self._approach(before, until, recorder)
+            self._approach(before, until, sink)
             raise self._became(*fault)
         return chunk
 
@@ -190,7 +196,7 @@ class Program:
                     return k, state, int(np.flatnonzero(~np.isfinite(values))[0])
         return None
 
-    def _approach(self, before: Any, until: int, recorder: Recorder | None) -> None:
+    def _approach(self, before: Any, until: int, sink: Sink) -> None:
         """Go back to the beginning of the chunk and step to where the fault first shows; record the steps before it."""
         self.engine.restore(before)
         done = self.done
@@ -199,11 +205,10 @@ class Program:
                 chunk = self.engine.advance(1)
                 if (fault := self._fault()) is not None:
                     raise self._became(*fault)
-                self._record(chunk, recorder)
+                self._take(chunk, sink)
                 done = self.done
         finally:
-            if recorder is not None:
-                recorder.commit(done)
+            sink.commit(done)
 
     def _became(self, k: int, state: str, unit: int) -> NumericalError:
         value = self.engine.get(k, state)[unit]
@@ -216,21 +221,12 @@ class Program:
             self.engine.set(k, state, values)
         self.engine.load(done, *history)
 
-    def _record(self, chunk: Chunk, recorder: Recorder | None) -> None:
-        number = np.searchsorted(self._edges, chunk.unit, side="right") - 1
-        self.counts += np.bincount(number, minlength=len(self.counts))
-        if recorder is None:
-            return
-        for k in self.plan.recorded:
-            mine = number == k
-            population = self.plan.populations[k]
-            recorder.write_spikes(population.name, chunk.step[mine], chunk.unit[mine] - population.first)
-        for index, (rows, trace) in enumerate(zip(chunk.traces, self.plan.traces, strict=True)):
-            if len(rows):
-                values = self.plan.populations[trace.population].value(trace.variable, rows, trace.units)
-                recorder.write_trace(index, values.astype(rows.dtype, copy=False))
-        for index, weights in enumerate(chunk.weights):
-            recorder.write_weights(index, weights)
+    def _take(self, chunk: Chunk, sink: Sink) -> None:
+        """Count the spikes here, so that whoever is called between chunks finds the counts; the sink does the rest."""
+        population = self._population_of[chunk.unit]
+        counts = np.bincount(population, minlength=len(self.counts))
+        self.counts += counts
+        sink.write(chunk, population, counts)
 
     # --- saving ----------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ from snnsim.backends.brian2.inputs import Feed
 from snnsim.backends.brian2.language import own
 from snnsim.backends.brian2.learning import Learning
 from snnsim.backends.brian2.wiring import Wiring, sums
-from snnsim.engine import Chunk, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, rows_between
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, Population
 from snnsim.plastic import Sent, WeightLog
@@ -50,6 +50,7 @@ class Brian2Engine:
     """Runs a plan in Brian2, in this process and in double precision."""
 
     threads = 1
+    overlaps, longest = False, LONGEST_CHUNK
 
     def __init__(self, plan: Plan) -> None:
         began = time.perf_counter()

@@ -20,7 +20,7 @@ from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
 from snnsim.backends.cpu.plastic import Plastic
 from snnsim.backends.cpu.spikes import SpikeLists
-from snnsim.engine import Chunk, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, rows_between
 from snnsim.errors import InputError
 from snnsim.ir import Op
 from snnsim.ir.printing import Update
@@ -32,6 +32,8 @@ _OVERFLOW = 32
 
 class CpuEngine:
     """Runs a plan with compiled loops. Spikes do not depend on the number of threads."""
+
+    overlaps, longest = False, LONGEST_CHUNK
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan, self.done = plan, 0

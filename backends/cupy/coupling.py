@@ -73,7 +73,8 @@ class Couplings:
         self.published = {key: xp.zeros((2, plan.populations[key[0]].n), plan.dtype) for key in source.variables}
         self.offsets = {key: self._offset(*key) for key in source.variables}
         self.sums = {key: xp.zeros(populations[key[0]].n, np.int64) for key in source.together}
-        self.diverged = xp.zeros(1, np.uint32)
+        # Of each device, the step in which it found something wrong.
+        self.diverged = xp.zeros(layout.slices.parts // len(layout.own), np.uint32)
         for (k, drive), numbers in source.together.items():
             quantum = coupling_of(plan.projections[numbers[0]]).quantum
             populations[k].entries["drive", drive, "sums"] = self._address(self.sums[k, drive])
@@ -93,7 +94,9 @@ class Couplings:
         """The sections of the table, int64."""
         if not self.packed:
             return {}
-        sections = {"DIVERGED": [self._address(self.diverged)], "SUMS": [self._address(s) for s in self.sums.values()]}
+        own = self.layout.own
+        sections = {"DIVERGED": [self._address(self.diverged), self.diverged.size, own.start // len(own)],
+                    "SUMS": [self._address(sums) for sums in self.sums.values()]}
         sections |= {f"VARIABLE{n}": self._variable(*key) for n, key in enumerate(self.source.variables)}
         sections |= {f"COUPLING{k}": self._projection(k) for k in self.packed}
         return {name: np.array(values, np.int64) for name, values in sections.items()}
@@ -127,28 +130,25 @@ class Couplings:
     @property
     def fault(self) -> float:
         """The step in which a coupling first added more than it may; infinite where none did."""
-        after = (int(self.device.download(self.diverged)[0]) - self.done) % (1 << 32)
+        after = min((int(step) - self.done) % (1 << 32) for step in self.device.download(self.diverged))
         return math.inf if after == _NEVER or not self.packed else self.done + after
 
     def check(self) -> None:
         """``NumericalError`` that names the first synapse that added more than it may."""
-        if not math.isinf(step := self.fault):
-            for number in self.packed:
-                self._check(number, int(step))
-
-    def _check(self, number: int, step: int) -> None:
-        """The blocks stopped before they wrote over what `step` began with: compute the same once more."""
-        it, download = self.plan.projections[number], self.device.download
-        variable = coupling_of(it).variable
-        added(self.plan, it, step, self.table(number),
-              *(download(self.published[k, variable])[(step - 1) & 1] for k in (it.source, it.target)))
+        check([self])
 
     def table(self, number: int) -> dict[str, np.ndarray]:
-        """source, target and weight of all synapses of a projection, on the host."""
+        """source, target and weight of all synapses of a projection onto own units, on the host."""
         packed, (low, high) = self.packed[number], self.layout.bounds(self.plan.projections[number].target)
         rows, sources, weights = map(self.device.download, (packed.rows, packed.sources, packed.weights))
         return {"source": sources, "target": np.repeat(np.arange(low, high), np.diff(rows)),
                 "weight": np.broadcast_to(weights, sources.shape)}
+
+    def values(self, number: int, step: int) -> list[np.ndarray]:
+        """The variable of a projection's sources and that of its targets after a step, on the host."""
+        it = self.plan.projections[number]
+        keys = [(k, coupling_of(it).variable) for k in (it.source, it.target)]
+        return [self.device.download(self.published[key])[step & 1] for key in keys]
 
     # --- sizes -------------------------------------------------------------------------------------------------------
 
@@ -164,6 +164,21 @@ class Couplings:
     def labels(self) -> list[str]:
         """What is stored in this way, for ``facts``."""
         return [f"coupled: {self.plan.projections[k].label}" for k in self.packed]
+
+
+def check(members: Sequence[Couplings]) -> None:
+    """``NumericalError`` that names the first synapse of a network on one or more devices that added more than it may.
+
+    All blocks stopped before they wrote over what that step began with: the same is computed once more.
+    """
+    if math.isinf(fault := members[0].fault):
+        return
+    step, plan = int(fault), members[0].plan
+    for number in members[0].packed:
+        tables = [member.table(number) for member in members]
+        table = {name: np.concatenate([each[name] for each in tables]) for name in tables[0]}
+        added(plan, plan.projections[number], step, table, *members[0].values(number, step - 1))
+    raise AssertionError(f"a coupling was wrong in step {step} on the device, and on the host it is not")
 
 
 def _bits(value: float) -> int:

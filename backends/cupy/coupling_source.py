@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # Entries of a coupled variable, and of a projection before its parameters, as coupling.cuh has them.
 VARIABLE = ("published", "stored", "offset", "each")
 PROJECTION = ("rows", "sources", "weights", "quanta", "limit")
+# Entries of what stops a run.
+DIVERGED = ("steps", "devices", "device")
 
 _NONE = """
 static __device__ __forceinline__ void couple(const Frame& f) {}
@@ -119,7 +121,7 @@ class CouplingSource:
             return {}
         real = np.dtype(self.plan.dtype).itemsize
         sizes = {k: len(PROJECTION) + -(-len(it.scalars) * real // 8) for k, it in self.functions.items()}
-        return {"DIVERGED": 1, "SUMS": len(self.together),
+        return {"DIVERGED": len(DIVERGED), "SUMS": len(self.together),
                 **{f"VARIABLE{k}": len(VARIABLE) for k in range(len(self.variables))},
                 **{f"COUPLING{k}": size for k, size in sizes.items()}}
 

@@ -14,7 +14,7 @@ from snnsim.backends.cupy.build_job import JOB, RULES, VALUE, VALUES, Launcher, 
 from snnsim.backends.cupy.layout import Layout
 from snnsim.connect import Block, Bound
 from snnsim.connect.base import BLOCK
-from snnsim.connect.chance import TABLE_FROM, Pairwise, gap_tables, log_of_rest, words_ahead
+from snnsim.connect.chance import BELOW_ONE, TABLE_FROM, Pairwise, gap_tables, log_of_rest, words_ahead
 from snnsim.connect.degree import FixedIndegree, FixedOutdegree, FixedTotal
 from snnsim.connect.pairs import AllToAll, OneToOne
 from snnsim.distributions import Array, Constant, Discrete, Exponential, Lognormal, Normal, Uniform, Value
@@ -142,7 +142,7 @@ class Drawer:
         numbers = {"rule": RULES.index("pairwise"), "stream": self._stream(), "length": n if p > 0 else 0,
                    "ahead": words_ahead(n, p)}
         if p < TABLE_FROM:
-            return {**numbers, "most": 1 - 2.0**-53, "log_rest": log_of_rest(p)}
+            return {**numbers, "most": BELOW_ONE, "log_rest": log_of_rest(p)}
         edges, first, _ = gap_tables(p)
         known = np.append(first - 1, len(edges)).astype(np.int32)
         return {**numbers, "edges": self.upload(edges), "known": self.upload(known)}

@@ -15,6 +15,7 @@ from snnsim.backends.cupy.coupling import Couplings
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.history import SpikeHistory
 from snnsim.backends.cupy.layout import Layout
+from snnsim.backends.cupy.plastic import Plastic
 from snnsim.backends.cupy.shared import lay_out_shared
 from snnsim.backends.cupy.size import refuse_device
 from snnsim.backends.cupy.source import BUNDLE, POPULATION, TRACE, KernelSource
@@ -47,6 +48,8 @@ class GpuEngine:
     device and the network choose where they are not given. own: the parts of this device, where it is one of several.
     """
 
+    overlaps, longest = True, 50_000
+
     def __init__(self, plan: Plan, device: Device, parts: int | None = None, threads: int | None = None,
                  strategy: str | None = None, own: range | None = None) -> None:
         self.plan, self.device, self.done = plan, device, 0
@@ -63,6 +66,8 @@ class GpuEngine:
         self.populations = [PopulationArrays(device, plan, self.layout, k, self.source.shapes[shape])
                             for k, shape in enumerate(self.source.shape_number)]
         self.couplings = Couplings(device, plan, self.layout, self.source.couplings, self.populations)
+        counted = [bool(self.source.shapes[shape].update.counted) for shape in self.source.shape_number]
+        self.plastic = Plastic(device, plan, self.layout, self.source.plastic, self.populations, counted)
         self.history_kept = SpikeHistory(device, plan, self.layout, self.source.counted)
         began = time.perf_counter()
         self._choose(strategy)
@@ -205,7 +210,11 @@ class GpuEngine:
                       "columns": trace.units.size, "start": start, "units": units, "place": place}
             for name, value in values.items():
                 self._put(f"R{k}", value, TRACE.index(name))
-        if self.plan.traces:
+        sections = self.plastic.open(self.done, steps)
+        for name, values in sections.items():
+            for at, value in enumerate(values):
+                self._put(name, value, at)
+        if self.plan.traces or sections:
             self.table[...] = self.device.upload(self.host_table)
         self.couplings.open(self.done)
         self.clock[...] = self.done
@@ -214,25 +223,42 @@ class GpuEngine:
     def advance(self, steps: int) -> Chunk:
         """Run at most `steps` steps; see ``snnsim.engine``."""
         steps = min(steps, self.history_kept.chunk)
+        before = self.snapshot() if self.plastic.logs else None
         self.open(steps)
-        self.runner.run(steps, self.fresh)
+        self._run(steps)
+        while self.plastic.grow_logs():
+            self.restore(before)
+            self.open(steps)
+            self._run(steps)
         return self.close(steps)
+
+    def _run(self, steps: int) -> None:
+        self.runner.run(steps, self.fresh)
+        if self.plastic.arrays:
+            program = self.program
+            self.kernels["snn_learn"](program.blocks, program.threads, (self.table, self.clock), program.shared)
 
     def close(self, steps: int) -> Chunk:
         """What the steps that were launched have done."""
-        self.couplings.check()
+        self._check()
         self.fresh, first = False, self.done + 1
         self.done += steps
         spikes = self.history_kept.gather(self.kernels, self.table, first, steps)
         traces = [self.device.download(out)[: rows_between(first - 1, steps, t.every), : t.units.size]
                   for out, t in zip(self.outs, self.plan.traces, strict=True)]
-        return Chunk(steps, *spikes, traces, [])
+        return Chunk(steps, *spikes, traces, self.plastic.chunk(first - 1, steps))
+
+    def _check(self) -> None:
+        """Raise what a synapse did wrong first: in a step, couplings act before plastic synapses."""
+        if self.couplings.fault <= self.plastic.fault:
+            self.couplings.check()
+        self.plastic.check()
 
     # --- state -------------------------------------------------------------------------------------------------------
 
     def _changing(self) -> list[Any]:
         arrays = [array for p in self.populations for array in (*p.states.values(), *p.outputs.values())]
-        return [*arrays, self.ring, self.sent, self.learned]
+        return [*arrays, self.ring, self.sent, self.learned, *self.plastic.changing()]
 
     @on_its_device
     def snapshot(self) -> Any:
@@ -283,34 +309,35 @@ class GpuEngine:
     @on_its_device
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
-        raise NotImplementedError
+        return self.plastic.get(projection, self.done)
 
     @on_its_device
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """The opposite."""
-        raise NotImplementedError
+        self.plastic.set(projection, done, values)
 
     @on_its_device
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
-        raise NotImplementedError
+        return self.plastic.synapses_of(projection)
 
     @property
     def synapses(self) -> int:
         """How many there are."""
-        return sum(int(table.words.size) for table in self.tables) + self.couplings.synapses
+        return sum(int(table.words.size) for table in self.tables) + self.couplings.synapses + self.plastic.synapses
 
     def memory(self) -> dict[str, int]:
         """Bytes on the device of synapses and of everything else."""
         tables = [array for t in self.tables for array in (t.base, t.at, t.words, t.weights, t.row_weights)]
         synapses = sum(array.nbytes for array in tables if array is not None) + self.couplings.memory()
+        synapses += self.plastic.memory()
         other = sum(array.nbytes for array in self._changing())
         return {"synapses": synapses, "other": other + self.history_kept.masks.nbytes + self.history_kept.counts.nbytes}
 
     def facts(self) -> dict[str, Any]:
         """Blocks, compile seconds, the strategy and why, and how each bundle of projections is stored."""
         bundles = [f"{b.kind}, {b.word.bits} bits: {', '.join(p.label for p in b.projections)}"
-                   for b in self.layout.bundles] + self.couplings.labels()
+                   for b in self.layout.bundles] + self.couplings.labels() + self.plastic.labels()
         return {"threads": self.threads, "compile_s": self.compile_s, "strategy": self.strategy,
                 "why": self.fit.why, "not": self.reasons, "bundles": bundles}
 

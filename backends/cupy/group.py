@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from snnsim.backends.cupy import coupling
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.engine import GpuEngine
 from snnsim.backends.cupy.exchange import Exchange
@@ -22,6 +23,8 @@ from snnsim.plan import Plan
 
 class GpuGroup:
     """Runs a plan on several devices; see ``snnsim.engine``. parts: of each device."""
+
+    overlaps, longest = GpuEngine.overlaps, GpuEngine.longest
 
     def __init__(self, plan: Plan, devices: Sequence[Device], exchange: Exchange, parts: int | None = None,
                  threads: int | None = None) -> None:
@@ -73,10 +76,13 @@ class GpuGroup:
             self._share_variables(step)
 
     def _share_variables(self, step: int) -> None:
-        """Those that couplings read, as they are after a step."""
+        """Those that couplings read, as they are after a step, and whether one was wrong: then all devices stop."""
         for key in self.first.couplings.published:
             rows = [member.couplings.published[key][step & 1] for member in self.members]
             self.exchange.share(rows, self._cuts(key[0]))
+        if self.first.couplings.packed:
+            steps = [member.couplings.diverged for member in self.members]
+            self.exchange.share(steps, range(len(steps) + 1))
 
     def _cuts(self, population: int) -> list[int]:
         return [self.members[0].layout.bounds(population)[0],

@@ -235,7 +235,7 @@ class Event(NestedPrinter):
     def _rows(self) -> list[str]:
         each = [*self.body, *self._send(), *self.after]
         synapse = ["const int t = (int)targets[j];", *self._seen(self._delay()),
-                   "for (int time = 0; time < times(list, k); ++time) {", *_deeper(*each), "}"]
+                   "for (int time = 0; time < times(f, k); ++time) {", *_deeper(*each), "}"]
         row = ["const int i = list[k];", *self.row, "const unsigned end = l.rows[i + 1];",
                "for (unsigned j = l.rows[i] + threadIdx.x % lanes; j < end; j += lanes) {", *_deeper(*synapse), "}"]
         return ["const int lanes = (int)l.x[X_LANES];",
@@ -244,7 +244,7 @@ class Event(NestedPrinter):
     def _columns(self) -> list[str]:
         synapse = ["const unsigned j = positions[q];",
                    *(["const int i = (int)sources[q];"] if self._has("pre", "last") else []),
-                   "for (int time = 0; time < times(list, k); ++time) {", *_deeper(*self.body, *self.after), "}"]
+                   "for (int time = 0; time < times(f, k); ++time) {", *_deeper(*self.body, *self.after), "}"]
         column = ["const int late = list[k] / LANES / words;",
                   "const int t = (int)l.p[P_LOW] + list[k] / LANES % words * LANES + list[k] % LANES;",
                   *self._seen("late"), *self.row, "const Piece piece = piece_of(l, positions, delays, t, late);",

@@ -42,7 +42,7 @@ def lay_out_shared(source: KernelSource, layout: Layout, flags: Flags) -> Shared
     shared.owner = shared.take(2 * layout.words)
     shared.drives = shared.take(4 * source.drives)
     if flags.shared_ring:
-        shared.ring = shared.take((8 if layout.wide else 4) * layout.rows * layout.places)
+        shared.ring = shared.take((8 if layout.wide else 4) * layout.rows * max(1, layout.places))
     if flags.resident:
         shared.rows = [shared.take(4 * layout.all_words) for _ in source.row_tables]
         for k, number in enumerate(source.shape_number):

@@ -114,7 +114,7 @@ def threads_of(layout: Layout) -> int:
 
 def list_bytes(counted: bool, wide: bool) -> int:
     """Of the list of rows in step.cuh."""
-    return 32 + LIST * (4 + 4 * counted + 4 + 8 + (8 if wide else 4))
+    return 16 + LIST * (4 + 4 * counted + 4 + 8 + (8 if wide else 4))
 
 
 @cache
@@ -135,8 +135,8 @@ class KernelSource:
         # Bundles of the same sources share what says where the rows of each word begin.
         self.row_tables = list(dict.fromkeys(tuple(b.first_row.items()) for b in layout.bundles))
         self.real = "float" if plan.dtype == np.float32 else "double"
-        self.plastic = PlasticSource(plan, layout)
-        self.couplings = CouplingSource(plan, [self.shapes[k] for k in self.shape_number])
+        self.plastic = PlasticSource(plan, layout, each)
+        self.couplings = CouplingSource(plan, each)
         self.counted = any(shape.update.counted for shape in self.shapes)
 
     @property
@@ -179,7 +179,8 @@ class KernelSource:
         return "\n".join([
             *self._head(flags), *map(device_text, before), *functions, *map(self._shape, range(len(self.shapes))),
             self._update_all(), self._copies(), self._traces(), self._spikes("soon", "deliver_soon"),
-            self._spikes("late", "deliver_late"), self._lists(), self._now(), self._refill(), self.plastic.text(),
+            self._spikes("late", "deliver_late"), self._lists(), self._now(), self._refill(), self.plastic.head(),
+            *map(device_text, self.plastic.files), self.plastic.text(),
             *map(device_text, self.couplings.files), self.couplings.text(), device_text("run.cuh"),
             device_text("gather.cuh"),
         ])

@@ -10,7 +10,7 @@ import numpy as np
 from snnsim.backends.reference.coupling import CoupledProjection
 from snnsim.backends.reference.plasticity import Events, PlasticProjection
 from snnsim.draws import draw
-from snnsim.engine import Chunk, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, rows_between
 from snnsim.ir import Type
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
@@ -23,6 +23,7 @@ class ReferenceEngine:
     """Runs a plan by interpreting its programs over whole populations."""
 
     threads = 1
+    overlaps, longest = False, LONGEST_CHUNK
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.done = plan, 0

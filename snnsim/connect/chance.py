@@ -20,6 +20,7 @@ from snnsim.random import Stream, Words, WordSource
 
 Gaps = npt.NDArray[np.int64]
 TABLE_FROM = 2.0**-12   # below it the gaps are wider than a table is worth
+BELOW_ONE = 1 - 2.0**-53
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def gaps(stream: Stream, lo: int, hi: int, ahead: int, draw: int, left: Gaps, p:
     if p >= TABLE_FROM:
         gap = _by_table(stream.take(index, draw), p)
     else:
-        gap = _by_log(stream.take(index, 2 * draw), stream.take(index, 2 * draw + 1), p)
+        gap = gaps_by_log(stream.take(index, 2 * draw), stream.take(index, 2 * draw + 1), p)
     return gap.reshape(len(left), ahead)
 
 
@@ -135,10 +136,10 @@ def _by_table(words: Words, p: float) -> Gaps:
     return gap
 
 
-def _by_log(high: Words, low: Words, p: float) -> Gaps:
+def gaps_by_log(high: Words, low: Words, p: float) -> Gaps:
     """floor(log u / log(1 - p)) + 1 with u of 64 random bits."""
     u = (high * 2.0**32 + low + 0.5) * 2.0**-64
-    gap = by_chunks(exact.log, np.minimum(u, 1 - 2.0**-53)) / log_of_rest(p)
+    gap = by_chunks(exact.log, np.minimum(u, BELOW_ONE)) / log_of_rest(p)
     return np.minimum(gap, 2.0**33).astype(np.int64) + 1
 
 

@@ -52,7 +52,7 @@ def wide() -> sn.Network:
 
 def far() -> sn.Network:
     """64-bit sums, weights beside the words, delays of up to 8 000 steps."""
-    return driven({"uniform": ["0.1 ms", "800 ms"]}, NORMAL, "double", 90)
+    return driven({"uniform": ["0.1 ms", "800 ms"]}, NORMAL, "double", 150)
 
 
 def levels() -> sn.Network:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from snnsim import connect
 from snnsim.connect import Bound, rule_from_spec
-from snnsim.connect.chance import _by_log, _by_table
+from snnsim.connect.chance import gaps_by_log, _by_table
 from snnsim.positions import positions_from_spec
 from snnsim.random import Stream
 
@@ -176,7 +176,7 @@ def test_gaps_by_table_and_by_logarithm_are_geometric() -> None:
     """P(gap <= g) = 1 - (1 - p)^g, for probabilities on both sides of where the method changes."""
     stream, count = Stream(9, "gaps"), 400_000
     table = _by_table(stream.words(0, count), 0.01)
-    logarithm = _by_log(stream.words(0, count, 1), stream.words(0, count, 2), 2e-4)
+    logarithm = gaps_by_log(stream.words(0, count, 1), stream.words(0, count, 2), 2e-4)
     for gaps, p in ((table, 0.01), (logarithm, 2e-4)):
         for share in (0.01, 0.1, 0.5, 0.9, 0.99):
             g = round(math.log1p(-share) / math.log1p(-p))

@@ -29,6 +29,7 @@ def bench():
 
 @pytest.mark.parametrize(("name", "neurons", "indegree"), [
     ("brunel", 12500, 1250), ("cuba", 4000, 80), ("cuba-100k", 100_000, 80), ("coba", 4000, 80), ("cobahh", 4000, 80),
+    ("cobahh-100k", 100_000, 80), ("million", 1_000_000, 1000),
 ])
 def test_sizes(bench, name, neurons, indegree):
     """Each case has the neurons and the mean in-degree of the network that the peers run."""

@@ -86,6 +86,13 @@ struct Synapse {
     bool there;
 };
 
+// From 64 random bits.
+static __device__ __forceinline__ long long rare_gap(const Job* job, unsigned high, unsigned low) {
+    const double u = ((double)high * 4294967296.0 + (double)low + 0.5) * (PER_WORD * PER_WORD);
+    const double gap = exact_log_f64(u < job->most ? u : job->most) / job->log_rest;
+    return (long long)(gap < 8589934592.0 ? gap : 8589934592.0) + 1;
+}
+
 // Steps from one chosen source of a target to its next, as snnsim.connect.chance: the word number `place` of the row.
 static __device__ long long gap_of(const Job* job, long long row, long long place) {
     const unsigned draw = (unsigned)(place / job->ahead);
@@ -95,11 +102,7 @@ static __device__ long long gap_of(const Job* job, long long row, long long plac
         const int* known = (const int*)job->known + (word >> 16);
         return not_above((const unsigned*)job->edges, known[0], known[1], word) + 1;
     }
-    const unsigned high = word_of(job, job->stream, index, 2 * draw);
-    const unsigned low = word_of(job, job->stream, index, 2 * draw + 1);
-    const double u = ((double)high * 4294967296.0 + (double)low + 0.5) * (PER_WORD * PER_WORD);
-    const double gap = exact_log_f64(u < job->most ? u : job->most) / job->log_rest;
-    return (long long)(gap < 8589934592.0 ? gap : 8589934592.0) + 1;
+    return rare_gap(job, word_of(job, job->stream, index, 2 * draw), word_of(job, job->stream, index, 2 * draw + 1));
 }
 
 // The sum of the numbers of all lanes up to this one.

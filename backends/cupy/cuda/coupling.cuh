@@ -8,6 +8,9 @@
 enum { V_PUBLISHED, V_STORED, V_OFFSET, V_EACH };
 // Entries of a coupled projection; its parameters, reals, follow.
 enum { C_ROWS, C_SOURCES, C_WEIGHTS, C_QUANTA, C_LIMIT, C_SCALARS };
+// Entries of what stops a run: the step in which each device found something wrong, how many devices there are, which of
+// them this is.
+enum { D_STEPS, D_DEVICES, D_DEVICE };
 
 // The values of all units of a population after a step. p: its entries; v: those of the variable.
 static __device__ __forceinline__ real* published(const long long* p, const long long* v, long long of_step) {
@@ -52,12 +55,16 @@ static __device__ __forceinline__ long long whole_quanta(double adds, double qua
 // All blocks stop after the step in which one found something wrong, before what that step began with is written over.
 static __device__ __forceinline__ void note_wrong(const Frame& f, bool wrong) {
     if (wrong) {
-        atomicExch(f.at<unsigned>(T_DIVERGED), (unsigned)f.step);
+        atomicExch(f.at<unsigned>(T_DIVERGED + D_STEPS) + f.whole(T_DIVERGED + D_DEVICE), (unsigned)f.step);
     }
 }
 
 // Whether something was wrong until this step. Blocks may ask while others are a step ahead.
 static __device__ __forceinline__ bool stopped(const Frame& f) {
-    const bool wrong = threadIdx.x == 0 && (int)(snn_load_acquire(f.at<unsigned>(T_DIVERGED)) - (unsigned)f.step) <= 0;
+    const unsigned* steps = f.at<unsigned>(T_DIVERGED + D_STEPS);
+    bool wrong = false;
+    for (int k = (int)threadIdx.x; k < (int)f.whole(T_DIVERGED + D_DEVICES); k += (int)blockDim.x) {
+        wrong |= (int)(snn_load_acquire(steps + k) - (unsigned)f.step) <= 0;
+    }
     return __syncthreads_or(wrong) != 0;
 }

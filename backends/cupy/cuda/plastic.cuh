@@ -130,7 +130,7 @@ static __device__ __forceinline__ void keep_modulator_trace(const Frame& f, cons
 
 // How often the units of the modulating population spiked in a step. All threads take part.
 static __device__ __forceinline__ int modulating_spikes(const Frame& f, const long long* x, long long of_step) {
-    int* total = (int*)(f.shared + f.whole(T_LIST)) + 1;
+    int* total = &listed(f)->count[2];   // nobody else's
     if (threadIdx.x == 0) {
         *total = 0;
     }
@@ -174,30 +174,15 @@ static __device__ __forceinline__ void keep_variable(const Frame& f, const long 
 // Own spikes that reach their synapses in this step, after any delay, as many as have room. An item is a word of the
 // part's targets with one of the delays; an entry of the list is 32 * item + bit.
 static __device__ __forceinline__ int list_late(const Frame& f, const Learning& l, int words, int first, int last) {
-    int* count = (int*)(f.shared + f.whole(T_LIST));
-    int* list = count + 4;
-    if (threadIdx.x == 0) {
-        *count = 0;
-    }
-    __syncthreads();
     for (int item = first + (int)threadIdx.x; item < last; item += (int)blockDim.x) {
         const long long of_step = l.step - l.x[X_LOW] - item / words;
         const long long word = (long long)f.part * f.whole(T_WORDS) + l.p[P_WORD] + item % words;
-        unsigned mask = of_step < 1 ? 0u : f.masks(of_step)[word];
-        if (mask == 0) {
-            continue;
-        }
-        int place = atomicAdd(count, __popc(mask));
-        for (; mask != 0 && place < SNN_LIST; mask &= mask - 1, ++place) {
-            const int bit = __ffs((int)mask) - 1;
-            list[place] = item * LANES + bit;
-#if SNN_COUNTED
-            list[SNN_LIST + place] = f.counts(of_step)[word * LANES + bit];
-#endif
+        const unsigned mask = of_step < 1 ? 0u : f.masks(of_step)[word];
+        if (mask != 0) {
+            put_in_list(f, item * LANES, true, of_step, word, mask);
         }
     }
-    __syncthreads();
-    return *count;
+    return close_list(f, -1, nullptr);
 }
 
 static __device__ __forceinline__ int target_words(const Learning& l) { return ((int)l.p[P_SIZE] + LANES - 1) / LANES; }
@@ -205,7 +190,7 @@ static __device__ __forceinline__ int target_words(const Learning& l) { return (
 // Calls body(list, n) for them all, as ``each_spike`` does.
 template <class Body>
 static __device__ __forceinline__ void each_late_spike(const Frame& f, const Learning& l, Body body) {
-    const int* list = (const int*)(f.shared + f.whole(T_LIST)) + 4;
+    const int* list = listed(f)->rows;
     const int words = target_words(l), items = words * (int)l.x[X_DELAY_COUNT];
     const int total = list_late(f, l, words, 0, items);
     if (total <= SNN_LIST) {

@@ -31,8 +31,10 @@ static __device__ __forceinline__ Frame open_block(unsigned char* shared, const 
 #else
     f.ring = ring;
 #endif
+    f.memo = Memo{-1, nullptr, 0, 0};
     if (threadIdx.x == 0) {
-        listed(f)->of_step = -1;
+        listed(f)->count[0] = 0;
+        listed(f)->count[1] = 0;
     }
 #if SNN_RESIDENT
     for (int t = 0; t < ROW_TABLES; ++t) {

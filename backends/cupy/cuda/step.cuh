@@ -28,6 +28,14 @@ static __device__ __forceinline__ void add_to(long long* place, long long more) 
     atomicAdd((unsigned long long*)place, (unsigned long long)more);
 }
 
+// What the list of rows was last made of, the same in all threads. turn: which of its two counters is in use.
+struct Memo {
+    long long of_step;
+    const int* row_of_word;
+    int total;
+    int turn;
+};
+
 // What a block knows. part: of the whole network; own: of this device, the number of the block.
 struct Frame {
     const long long* table;
@@ -37,6 +45,7 @@ struct Frame {
     int row;          // of the ring of inputs, that of `step`
     long long step;
     sum_t* ring;
+    mutable Memo memo;
 
     __device__ __forceinline__ long long whole(int entry) const { return table[entry]; }
 
@@ -73,14 +82,11 @@ enum {
 // Where a synapse's weight is.
 enum WeightPlace { IN_ROW, IN_WORD, IN_COLUMN };
 
-// The rows of a step's spikes, as the threads of a block share them. of_step, row_of_word: what it was last made of.
-// low, length, factor: where the synapses of each row onto this part begin, how many there are, and what multiplies them.
+// The rows of a step's spikes, as the threads of a block share them. count: two counters that take turns, the other one
+// is 0. low, length, factor: where the synapses of each row onto this part begin, how many there are, and what multiplies
+// them.
 struct Listed {
-    int count;
-    int unused;
-    long long of_step;
-    const int* row_of_word;
-    long long unused_too;
+    int count[4];
     int rows[SNN_LIST];
 #if SNN_COUNTED
     int times[SNN_LIST];
@@ -92,28 +98,55 @@ struct Listed {
 
 static __device__ __forceinline__ Listed* listed(const Frame& f) { return (Listed*)(f.shared + f.whole(T_LIST)); }
 
+constexpr int AT_ONCE = 4;   // loads that are under way to a thread at the same time
+
 // Four words at once.
 struct alignas(16) Quad {
     unsigned mask[4];
 };
 
-// Puts the rows of a word's spikes into the list, as far as there is room.
-static __device__ __forceinline__ void list_word(const Frame& f, Listed* list, const int* row_of_word, long long of_step,
-                                                 int word, unsigned mask) {
-    if (mask == 0) {
-        return;
-    }
-    const int row = row_of_word[word];
-    if (row < 0) {
-        return;
-    }
-    int place = atomicAdd(&list->count, __popc(mask));
+// Puts the spikes of a word into the list, as far as there is room: row, row + 1, ... for its units. counted: they may
+// spike more than once.
+static __device__ __forceinline__ void put_in_list(const Frame& f, int row, bool counted, long long of_step, long long word,
+                                                   unsigned mask) {
+    Listed* list = listed(f);
+    int place = atomicAdd(&list->count[f.memo.turn], __popc(mask));
     for (; mask != 0 && place < SNN_LIST; mask &= mask - 1, ++place) {
         const int bit = __ffs((int)mask) - 1;
-        list->rows[place] = (row & ~COUNTED_ROW) + bit;
+        list->rows[place] = row + bit;
 #if SNN_COUNTED
-        list->times[place] = row & COUNTED_ROW ? f.counts(of_step)[word * LANES + bit] : 1;
+        list->times[place] = counted ? f.counts(of_step)[word * LANES + bit] : 1;
 #endif
+    }
+}
+
+// Returns how many were put into the list, which may be more than there is room for. of_step, row_of_word: what the list
+// holds, to be found again; -1 where it is something else.
+static __device__ __forceinline__ int close_list(const Frame& f, long long of_step, const int* row_of_word) {
+    Listed* list = listed(f);
+    Memo& memo = f.memo;
+    if (threadIdx.x == 0) {
+        list->count[memo.turn ^ 1] = 0;
+    }
+    __syncthreads();
+    memo = Memo{of_step, row_of_word, list->count[memo.turn], memo.turn ^ 1};
+    return memo.total;
+}
+
+// The same for rows that a table gives.
+static __device__ __forceinline__ void list_word(const Frame& f, const int* row_of_word, long long of_step, int word,
+                                                 unsigned mask) {
+    const int row = mask != 0 ? row_of_word[word] : -1;
+    if (row >= 0) {
+        put_in_list(f, row & ~COUNTED_ROW, (row & COUNTED_ROW) != 0, of_step, word, mask);
+    }
+}
+
+static __device__ __forceinline__ void list_quad(const Frame& f, const int* row_of_word, long long of_step, int word,
+                                                 const Quad& quad) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+        list_word(f, row_of_word, of_step, word + k, quad.mask[k]);
     }
 }
 
@@ -121,34 +154,33 @@ static __device__ __forceinline__ void list_word(const Frame& f, Listed* list, c
 // than there is room for. row_of_word: the row of the first unit of each word, or -1.
 static __device__ __forceinline__ int list_rows(const Frame& f, const int* row_of_word, long long of_step, int first,
                                                 int last) {
-    Listed* list = listed(f);
     const bool whole = first == 0 && last == (int)f.whole(T_ALL_WORDS);
-    if (whole && list->of_step == of_step && list->row_of_word == row_of_word && list->count <= SNN_LIST) {
-        return list->count;
+    const Memo& memo = f.memo;
+    if (whole && memo.of_step == of_step && memo.row_of_word == row_of_word && memo.total <= SNN_LIST) {
+        return memo.total;
     }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        list->count = 0;
-        list->of_step = whole ? of_step : -1;
-        list->row_of_word = row_of_word;
-    }
-    __syncthreads();
     const unsigned* masks = f.masks(of_step);
     if (((first | last) & 3) == 0) {
-        for (int i = first + 4 * (int)threadIdx.x; i < last; i += 4 * (int)blockDim.x) {
-            const Quad quad = *(const Quad*)(masks + i);
+        const int stride = 4 * (int)blockDim.x;
+        for (int i = first + 4 * (int)threadIdx.x; i < last; i += AT_ONCE * stride) {
+            Quad quad[AT_ONCE];
 #pragma unroll
-            for (int k = 0; k < 4; ++k) {
-                list_word(f, list, row_of_word, of_step, i + k, quad.mask[k]);
+            for (int u = 0; u < AT_ONCE; ++u) {
+                quad[u] = i + u * stride < last ? *(const Quad*)(masks + i + u * stride) : Quad{};
+            }
+#pragma unroll
+            for (int u = 0; u < AT_ONCE; ++u) {
+                if ((quad[u].mask[0] | quad[u].mask[1] | quad[u].mask[2] | quad[u].mask[3]) != 0) {
+                    list_quad(f, row_of_word, of_step, i + u * stride, quad[u]);
+                }
             }
         }
     } else {
         for (int i = first + (int)threadIdx.x; i < last; i += (int)blockDim.x) {
-            list_word(f, list, row_of_word, of_step, i, masks[i]);
+            list_word(f, row_of_word, of_step, i, masks[i]);
         }
     }
-    __syncthreads();
-    return list->count;
+    return close_list(f, whole ? of_step : -1, row_of_word);
 }
 
 // Calls body(list, n) for all rows of the spikes that the words [first, last) hold: once, or where there are more than the
@@ -160,16 +192,14 @@ static __device__ __forceinline__ void each_spike(const Frame& f, const int* row
         return;
     }
     const int* rows = listed(f)->rows;
-    const int total = list_rows(f, row_of_word, of_step, first, last);
-    if (total <= SNN_LIST) {
-        body(rows, total);
-        __syncthreads();
-        return;
-    }
-    for (int low = first; low < last; low += SNN_LIST / LANES) {
-        const int high = low + SNN_LIST / LANES;
-        const int some = list_rows(f, row_of_word, of_step, low, high < last ? high : last);
-        body(rows, some);
+    int low = first, high = last;
+    while (low < last) {
+        const int total = list_rows(f, row_of_word, of_step, low, high);
+        if (total <= SNN_LIST) {
+            body(rows, total);
+            low = high;
+        }
+        high = low + SNN_LIST / LANES < last ? low + SNN_LIST / LANES : last;
         __syncthreads();
     }
 }
@@ -243,8 +273,6 @@ struct Adder {
         add_to(place, weight);
     }
 };
-
-constexpr int AT_ONCE = 4;   // rows whose synapses are under way to a thread at the same time
 
 // Adds the synapses of the listed rows: `lanes` threads a row, a power of two up to a warp.
 template <class Word, class Offset, int PLACE, bool RING>

@@ -12,7 +12,6 @@ static __device__ __forceinline__ unsigned snn_load_acquire(const unsigned* plac
 }
 
 static __device__ __forceinline__ void snn_add_release(unsigned* place, unsigned more) {
-    __threadfence();
     asm volatile("red.release.gpu.global.add.u32 [%0], %1;" : : "l"(place), "r"(more) : "memory");
 }
 

@@ -1,0 +1,219 @@
+"""The plastic projections of an engine on a device: read and set as a whole between its calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cupy.arrays import PopulationArrays
+from snnsim.backends.cupy.device import Device
+from snnsim.backends.cupy.layout import Layout
+from snnsim.backends.cupy.plastic_arrays import NO_FAULT, PlasticArrays
+from snnsim.backends.cupy.plastic_build import ranks
+from snnsim.backends.cupy.plastic_records import WeightRecords
+from snnsim.backends.cupy.plastic_source import PlasticSource, modulating_variable
+from snnsim.errors import NumericalError
+from snnsim.plan import Plan
+from snnsim.plastic import out_of_bounds
+
+Fault = tuple[int, int, int, int, int, int]
+
+
+class Plastic:
+    """All plastic projections of a network. populations: their arrays; counted: whether units spike several times."""
+
+    def __init__(self, device: Device, plan: Plan, layout: Layout, source: PlasticSource,
+                 populations: Sequence[PopulationArrays], counted: list[bool]) -> None:
+        self.device, self.plan, self.layout, self.source, self.populations = device, plan, layout, source, populations
+        self.arrays = {k: PlasticArrays(device, plan, layout, k, populations, counted) for k in source.numbers}
+
+    @cached_property
+    def records(self) -> WeightRecords:
+        """What is recorded of weights."""
+        numbers = dict.fromkeys(request.projection for request in self.plan.weights)
+        return WeightRecords(self.device, self.plan, {k: self._ranks(k) for k in numbers})
+
+    # --- synapses ----------------------------------------------------------------------------------------------------
+
+    def _ranks(self, number: int) -> list[np.ndarray]:
+        return ranks(self.device.download(self.arrays[number].packed.rows))
+
+    def _rank(self, number: int) -> np.ndarray:
+        """The number of each synapse in the order of ``snnsim.plastic``, as they lie on the device."""
+        return np.concatenate(self._ranks(number))
+
+    def _in_order(self, rank: np.ndarray, values: Any) -> np.ndarray:
+        """A column of synapses, in the order of their numbers."""
+        out = np.empty(rank.size, values.dtype)
+        out[rank] = self.device.download(values)
+        return out
+
+    def synapses_of(self, number: int) -> dict[str, np.ndarray]:
+        """source, target, delay and w; see ``snnsim.engine``."""
+        arrays, rank = self.arrays[number], self._rank(number)
+        rows = self.device.download(arrays.packed.rows).astype(np.int64)
+        source = np.empty(rank.size, np.int64)
+        source[rank] = np.repeat(np.tile(np.arange(arrays.n_source), rows.shape[0]), np.diff(rows, axis=1).reshape(-1))
+        columns = [self._in_order(rank, values).astype(np.int64) for values in (arrays.packed.targets, arrays.packed.delays)]
+        return {"source": source, "target": columns[0] + arrays.low, "delay": columns[1] + arrays.it.delays[0],
+                "w": self._in_order(rank, arrays.packed.w)}
+
+    @property
+    def synapses(self) -> int:
+        """How many there are."""
+        return sum(int(arrays.packed.w.size) for arrays in self.arrays.values())
+
+    def memory(self) -> int:
+        """Bytes of synapses."""
+        names = ("rows", "targets", "delays", "columns", "positions", "sources")
+        return sum(int(value.nbytes) for arrays in self.arrays.values() for name, value in arrays.values.items()
+                   if name in names or name.startswith("state_"))
+
+    def labels(self) -> list[str]:
+        """What is stored in this way, for ``facts``."""
+        return [f"plastic: {self.plan.projections[k].label}" for k in self.arrays]
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    def changing(self) -> list[Any]:
+        """All arrays that change."""
+        return [array for arrays in self.arrays.values() for array in arrays.changing()]
+
+    def get(self, number: int, done: int) -> dict[str, np.ndarray]:
+        """See ``Engine.plasticity``."""
+        arrays, rank = self.arrays[number], self._rank(number)
+        values = {name: self._in_order(rank, arrays.values[f"state_{name}"]) for name in ("w", *arrays.rule.states)}
+        values["last"] = self._row(arrays, "last", done).copy()
+        values["arrivals"] = self._ring(arrays, "ring")[self._ahead(arrays, done)].astype(np.int64)
+        for trace in arrays.rule.traces:
+            if trace.on == "post":
+                for side in ("before", "after"):
+                    rows = self._ring(arrays, f"{side}_{trace.name}")[self._behind(arrays, done)]
+                    values[f"trace.{trace.name}.{side}"] = rows
+            elif trace.on == "pre":
+                values[f"trace.{trace.name}"] = self._row(arrays, f"trace_{trace.name}", done).copy()
+            else:
+                values[f"trace.{trace.name}"] = self._ring(arrays, f"trace_{trace.name}")[:1, done & 1]
+        if (output := self._output(number)) is not None:
+            values["modulator"] = self.device.download(output)
+        return values
+
+    def _output(self, number: int) -> Any:
+        """The output that modulates, where one does: no state has it."""
+        variable = modulating_variable(self.plan, number)
+        return None if variable is None else self.populations[variable[0]].outputs.get(variable[1])
+
+    def _ring(self, arrays: PlasticArrays, name: str) -> np.ndarray:
+        return self.device.download(arrays.values[name])
+
+    def _row(self, arrays: PlasticArrays, name: str, done: int) -> np.ndarray:
+        """Of what sources show in a step."""
+        ring = self._ring(arrays, name)
+        return ring[done % ring.shape[0]]
+
+    @staticmethod
+    def _ahead(arrays: PlasticArrays, done: int) -> np.ndarray:
+        """Rows of the steps in which something may arrive."""
+        return (done + 1 + np.arange(arrays.delays.depth - 1)) % arrays.delays.depth
+
+    @staticmethod
+    def _behind(arrays: PlasticArrays, done: int) -> np.ndarray:
+        """Rows of the traces of targets in the steps until `done`, the latest first."""
+        return (done - np.arange(arrays.delays.depth)) % int(arrays.values["trace_rows"])
+
+    def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """See ``Engine.set_plasticity``."""
+        arrays, rank, own = self.arrays[number], self._rank(number), slice(self.arrays[number].low, self.arrays[number].high)
+        for name in ("w", *arrays.rule.states):
+            arrays.values[f"state_{name}"][...] = self.device.upload(values[name][rank])
+        self._set_shown(arrays, "last", done, values["last"])
+        self._set_rows(arrays, "ring", self._ahead(arrays, done), values["arrivals"][:, own])
+        for trace in arrays.rule.traces:
+            if trace.on == "post":
+                for side in ("before", "after"):
+                    rows = values[f"trace.{trace.name}.{side}"][:, own]
+                    self._set_rows(arrays, f"{side}_{trace.name}", self._behind(arrays, done), rows)
+            elif trace.on == "pre":
+                self._set_shown(arrays, f"trace_{trace.name}", done, values[f"trace.{trace.name}"])
+            else:
+                arrays.values[f"trace_{trace.name}"][...] = float(values[f"trace.{trace.name}"][0])
+        if (output := self._output(number)) is not None:
+            output[...] = self.device.upload(values["modulator"].astype(output.dtype))
+
+    def _set_shown(self, arrays: PlasticArrays, name: str, done: int, values: np.ndarray) -> None:
+        ring = arrays.values[name]
+        self._set_rows(arrays, name, np.array([done % ring.shape[0]]), values[None])
+
+    def _set_rows(self, arrays: PlasticArrays, name: str, rows: np.ndarray, values: np.ndarray) -> None:
+        host = self._ring(arrays, name)
+        host[rows] = values
+        arrays.values[name][...] = self.device.upload(host)
+
+    # --- a call ------------------------------------------------------------------------------------------------------
+
+    def open(self, done: int, steps: int) -> dict[str, list[int]]:
+        """Make room for what is recorded in the steps ahead, note the modulating variables; the sections of the table."""
+        for arrays in self.arrays.values():
+            arrays.values["fault"][...] = self.device.upload(np.array(NO_FAULT, np.int64))
+            self._note_variable(arrays, done)
+        if not self.plan.weights:
+            return self._sections({})
+        courses = self.records.open(done, steps)
+        return self._sections({k: self.records.entries(k) for k in self.arrays}) | courses
+
+    def _sections(self, more: dict[int, dict[str, Any]]) -> dict[str, list[int]]:
+        return {f"X{k}": arrays.entries(self.source.rules[k].entries, more.get(k, {})) for k, arrays in self.arrays.items()}
+
+    def _note_variable(self, arrays: PlasticArrays, done: int) -> None:
+        if "variable" in arrays.values:
+            low, high = self.layout.bounds(int(arrays.values["modulator"]))
+            stored = arrays.stored(self.populations).astype(np.float64) + arrays.values["offset"]
+            arrays.values["variable"][done % arrays.shown, low:high] = stored.astype(self.plan.dtype)
+
+    @property
+    def logs(self) -> bool:
+        """Whether anything is logged whose length nobody knows beforehand."""
+        return any(request.on_pre for request in self.plan.weights)
+
+    def grow_logs(self) -> bool:
+        """Make room where a log was too short; True where one was."""
+        return self.logs and self.records.grow()
+
+    def chunk(self, done: int, steps: int) -> list[Any]:
+        """What the requests of the plan ask for of the `steps` after `done`."""
+        return self.records.chunk(done, steps) if self.plan.weights else []
+
+    # --- faults ------------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """``NumericalError`` that names the first synapse that sent more than it may."""
+        if found := self._faults():
+            raise self._error(*min(found))
+
+    @property
+    def fault(self) -> float:
+        """The step in which a synapse first sent more than it may; infinite where none did."""
+        return min((step for step, *_ in self._faults()), default=math.inf)
+
+    def _faults(self) -> list[Fault]:
+        """Step, projection, which of several spikes of the step, source, target and part: the smallest is the first."""
+        found = []
+        for k, arrays in self.arrays.items():
+            for part, (step, key) in enumerate(self._ring(arrays, "fault").tolist()):
+                if step:
+                    found.append((step, k, key >> 32, *self._ends(arrays, part, key & 0xFFFFFFFF), part))
+        return found
+
+    def _ends(self, arrays: PlasticArrays, part: int, place: int) -> tuple[int, int]:
+        """Source and target of a synapse."""
+        rows = self.device.download(arrays.packed.rows[part])
+        target = self.device.download(arrays.packed.targets[int(arrays.packed.base[part]) + place :][:1])
+        return int(np.searchsorted(rows, place, side="right")) - 1, int(target[0]) + arrays.low
+
+    def _error(self, step: int, number: int, time: int, source: int, target: int, part: int) -> NumericalError:
+        sent = float(self._ring(self.arrays[number], "found")[part])
+        return out_of_bounds(self.plan, self.plan.projections[number], source, target, step, sent)

@@ -1,0 +1,135 @@
+"""The arrays and numbers of one plastic projection on a device, by the names that its rule uses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cupy.arrays import PopulationArrays, row_of_word
+from snnsim.backends.cupy.device import Device
+from snnsim.backends.cupy.layout import LANES, Layout
+from snnsim.backends.cupy.plastic_build import PackedRows, pack_rows
+from snnsim.backends.cupy.plastic_event import FIXED
+from snnsim.backends.cupy.plastic_source import modulating_variable
+from snnsim.engine import NEVER
+from snnsim.ir import Op
+from snnsim.plan import Plan
+from snnsim.synapse_rules import Delays, rule_of
+
+NO_FAULT = (0, -1)      # its step, and a key that is larger than any
+
+
+class PlasticArrays:
+    """Everything of one projection. values: by the lower-case names of the table's entries; arrays, numbers.
+
+    populations: their arrays; counted: those whose units may spike several times in a step.
+    """
+
+    def __init__(self, device: Device, plan: Plan, layout: Layout, number: int, populations: Sequence[PopulationArrays],
+                 counted: list[bool]) -> None:
+        self.device, self.plan, self.layout, self.number = device, plan, layout, number
+        self.it = plan.projections[number]
+        self.rule, self.delays = rule_of(self.it), Delays.of(plan, self.it)
+        self.low, self.high = layout.bounds(self.it.target)
+        self.n_source = plan.populations[self.it.source].n
+        self.packed = pack_rows(device, plan, layout, self.it)
+        self.shown = 2 * layout.epoch + 1   # those of the epoch before last's end, of the last and of this one
+        self.values: dict[str, Any] = {**self._synapses(self.packed), **self._sizes(), **self._numbers(), **self._traces(),
+                                       **self._modulator(populations)}
+        words = row_of_word(plan, layout, {self.it.source: 0}, counted)
+        self.values["source_rows"] = device.upload(words)
+
+    @property
+    def n_target(self) -> int:
+        return self.high - self.low
+
+    def _synapses(self, packed: PackedRows) -> dict[str, Any]:
+        xp, rule = self.device.xp, self.rule
+        states = {f"state_{name}": xp.full(packed.w.size, value, self.plan.dtype) for name, value in rule.states.items()}
+        return {"base": self.device.upload(packed.base.astype(np.int64)), "rows": packed.rows, "targets": packed.targets,
+                "delays": packed.delays, "columns": packed.columns, "positions": packed.positions,
+                "sources": packed.sources, "state_w": packed.w, **states}
+
+    def _sizes(self) -> dict[str, Any]:
+        xp, it, parts = self.device.xp, self.it, len(self.layout.own)
+        late = any("since_pre" in program.uses(Op.DRIVE) for program in self.rule.programs.values())
+        last_rows = self.shown if late else 1
+        sums = np.int64 if self.layout.wide else np.int32
+        length = self.packed.w.size / max(1, parts * self.n_source)
+        fault = np.tile(np.array(NO_FAULT, np.int64), (parts, 1))
+        return {"source": it.source, "target": it.target, "n_source": self.n_source, "n_target": self.n_target,
+                "shown": self.shown, "last_rows": last_rows, "trace_rows": self.layout.epoch + self.delays.depth,
+                "depth": self.delays.depth, "axonal": self.rule.axonal, "low": self.delays.low,
+                "delay_count": self.delays.count, "groups": self.delays.groups, "interval": self.rule.interval,
+                "lanes": min(LANES, 1 << max(0, math.ceil(math.log2(max(1.0, length))))),
+                "place": self.layout.place[it.target, it.ports[0]] if it.ports[0] else -1,
+                "ring": xp.zeros((self.delays.depth, self.n_target), sums),
+                "last": xp.full((last_rows, self.n_source), NEVER, np.int64),
+                "fault": self.device.upload(fault), "found": xp.zeros(parts, self.plan.dtype),
+                "sums": xp.zeros(self.n_target if self.rule.interval else 0, np.int64)}
+
+    def _numbers(self) -> dict[str, float]:
+        real, quantum, rule = self.plan.dtype, self.it.quanta[0], self.rule
+        params = {f"param_{name}": float(real(value)) for name, value in rule.params.items()}
+        traces = {f"{kind}_{trace.name}": float(real(getattr(trace, kind)))
+                  for trace in rule.traces for kind in ("decay", "add")}
+        return {**params, **traces, "limit": float(real(rule.limit)), "quanta": float(real(rule.sign / quantum)),
+                "size": float(real(1 / quantum)), "quantum": float(quantum), "sign": float(rule.sign),
+                "dt": float(self.plan.dt)}
+
+    def _traces(self) -> dict[str, Any]:
+        """Those of targets have a row for each step that synapses still see, and for each that comes before they look."""
+        xp, found = self.device.xp, {}
+        shapes = {"pre": (self.shown, self.n_source), "modulator": (len(self.layout.own), 2)}
+        for trace in self.rule.traces:
+            if trace.on == "post":
+                rows = self.layout.epoch + self.delays.depth, self.n_target
+                found |= {f"{side}_{trace.name}": xp.zeros(rows, self.plan.dtype) for side in ("before", "after")}
+            else:
+                found[f"trace_{trace.name}"] = xp.zeros(shapes[trace.on], self.plan.dtype)
+        return found
+
+    def _modulator(self, populations: Sequence[PopulationArrays]) -> dict[str, Any]:
+        modulator = self.rule.modulator
+        if modulator is None:
+            return {}
+        k, layout = modulator.population, self.layout
+        found = {"modulator": k, "modulator_words": layout.end_word(k) - layout.first_word[k],
+                 "modulator_delay": modulator.delay}
+        if modulator.variable is None:
+            return found
+        population, (low, high) = self.plan.populations[k], layout.bounds(k)
+        # -0.0 changes no number.
+        offset = population.offsets.get(modulator.variable, -0.0)
+        own = np.array(offset[low:high] if np.ndim(offset) else offset, np.float64, ndmin=1)
+        return {**found, "variable": self.device.xp.zeros((self.shown, population.n), self.plan.dtype),
+                "variable_n": population.n, "variable_stored": self.stored(populations),
+                "offset": self.device.upload(own), "offset_each": int(np.ndim(offset))}
+
+    def stored(self, populations: Sequence[PopulationArrays]) -> Any:
+        """The array of the modulating variable."""
+        found = modulating_variable(self.plan, self.number)
+        assert found is not None
+        k, name = found
+        return populations[k].states[name] if name in populations[k].states else populations[k].outputs[name]
+
+    def changing(self) -> list[Any]:
+        """All arrays that change in a step."""
+        kept = ("state_", "trace_", "before_", "after_", "last", "ring", "variable")
+        return [value for name, value in sorted(self.values.items())
+                if name.startswith(kept) and name != "variable_stored" and not isinstance(value, int)]
+
+    def entries(self, names: Sequence[str], more: Mapping[str, Any]) -> list[int]:
+        """The section of the table. names: of the entries, in order; more: values besides the own ones."""
+        values = {**self.values, **more}
+        return [self._entry(values.get(name.lower() if name in FIXED else name, 0)) for name in names]
+
+    def _entry(self, value: Any) -> int:
+        if isinstance(value, float):
+            return int(np.float64(value).view(np.int64))
+        if isinstance(value, int):
+            return value
+        return self.device.address(value) if value.size else 0
