@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Queue
-from threading import Thread
+from threading import Event, Thread
 from types import TracebackType
 
 Action = Callable[[], None]
@@ -32,6 +32,7 @@ class Drain:
     def __init__(self) -> None:
         self._queue: Queue[Action | None] = Queue(_ROOM)
         self._error: BaseException | None = None
+        self._ended = Event()
         self._thread = Thread(target=self._work, name="snnsim-drain")
 
     def __enter__(self) -> Drain:
@@ -60,16 +61,18 @@ class Drain:
                     action()
                 except BaseException as error:   # whatever it is, the other thread must know
                     self._error = error
+        self._ended.set()
 
     def _finish(self) -> KeyboardInterrupt | None:
-        """Wait for the thread, also through interrupts: whoever goes on uses what the actions use. Gives the last."""
+        """Wait until all is done, through interrupts too: whoever goes on uses what the actions use. Gives the last."""
         interrupt, asked = None, False
-        while self._thread.is_alive():
+        while not self._ended.is_set():   # a join that is interrupted takes the thread for ended (Python 3.11)
             try:
                 if not asked:
                     self._queue.put(None)
                     asked = True
-                self._thread.join()
+                self._ended.wait()
             except KeyboardInterrupt as error:
                 interrupt = error
+        self._thread.join()
         return interrupt

@@ -40,7 +40,7 @@ class Sink:
             recorder.write_weights(index, weights)
 
     def _write_spikes(self, recorder: Recorder, chunk: Chunk, population: np.ndarray, counts: np.ndarray) -> None:
-        """One stable sort: a comparison with each population takes ten times as long."""
+        """One stable sort: to compare with each population would go through all spikes as often as there are any."""
         if not self._plan.recorded:
             return
         order = np.argsort(population, kind="stable")

@@ -47,6 +47,7 @@ class GpuGroup:
         epoch = self.layout.epoch
         for at in range(0, steps, epoch):
             self._epoch(at, min(epoch, steps - at))
+        coupling.check([member.couplings for member in self.members])
         chunks = [self._close(member, steps) for member in self.members]
         self.done += steps
         traces = [self._merged(k, [chunk.traces[k] for chunk in chunks]) for k in range(len(self.plan.traces))]

@@ -11,7 +11,7 @@ from snnsim.backends.cupy.layout import LANES, Layout
 from snnsim.plan import Plan
 
 _BYTES = 256 << 20      # of the history that is kept beyond what synapses need
-_MOST_STEPS = 1 << 14
+_LEAST_STEPS, _MOST_STEPS = 64, 1 << 14
 _THREADS = 256
 
 
@@ -97,6 +97,6 @@ class SpikeHistory:
 def slots_of(plan: Plan, layout: Layout, counted: bool) -> int:
     """How many steps are kept."""
     row = 4 * layout.all_words * (1 + LANES * counted)
-    wanted = min(_MOST_STEPS, max(64, _BYTES // max(1, row)))
-    return 1 << (max(layout.kept, plan.max_delay) + wanted).bit_length()
-
+    least = 1 << (max(layout.kept, plan.max_delay) + _LEAST_STEPS).bit_length()
+    most = min(_MOST_STEPS, _BYTES // max(1, row))
+    return max(least, 1 << max(0, most.bit_length() - 1))

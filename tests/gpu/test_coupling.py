@@ -20,6 +20,8 @@ from snnsim.backends.cupy.compiler import compile, ptx
 from snnsim.backends.cupy.coupling import coupled_bytes
 from snnsim.backends.cupy.cubin import resources
 from snnsim.backends.cupy.engine import GpuEngine
+from snnsim.backends.cupy.exchange import Copies
+from snnsim.backends.cupy.group import GpuGroup
 from snnsim.backends.reference.engine import ReferenceEngine
 from snnsim.checkpoint import load_state
 from snnsim.errors import NumericalError
@@ -31,6 +33,7 @@ pytestmark = needs_gxx
 # Strategy, parts, threads of a block.
 WAYS = [("persistent", 1, 32), ("persistent", 4, 64), ("graph", 3, 64), ("launches", 2, 96)]
 STEPS = 400
+Engine = GpuEngine | GpuGroup | ReferenceEngine
 Outcome = dict[Any, np.ndarray]
 _known: dict[tuple[str, str], Outcome] = {}
 
@@ -45,7 +48,11 @@ def engine(plan: Plan, strategy: str = "persistent", parts: int = 3, threads: in
     return GpuEngine(plan, HostDevice(seed=seed), parts=parts, threads=threads, strategy=strategy)
 
 
-def outcome(run: GpuEngine | ReferenceEngine, steps: tuple[int, ...] = (STEPS,)) -> Outcome:
+def group(plan: Plan, devices: int = 3) -> GpuGroup:
+    return GpuGroup(plan, [HostDevice(seed=k) for k in range(devices)], Copies(), parts=2, threads=64)
+
+
+def outcome(run: Engine, steps: tuple[int, ...] = (STEPS,)) -> Outcome:
     """All spikes and all states."""
     chunks = [run.advance(n) for n in steps]
     assert [chunk.steps for chunk in chunks] == list(steps)
@@ -53,7 +60,7 @@ def outcome(run: GpuEngine | ReferenceEngine, steps: tuple[int, ...] = (STEPS,))
     return spikes | states(run)
 
 
-def states(run: GpuEngine | ReferenceEngine) -> Outcome:
+def states(run: Engine) -> Outcome:
     return {(k, s): run.get(k, s) for k, p in enumerate(run.plan.populations) for s in p.program.states}
 
 
@@ -79,6 +86,12 @@ def test_bits_of_the_reference(name: str, precision: str, way: tuple[str, int, i
         found = outcome(engine(make_plan(network(name, precision)), *way))
     assert found["step"].size
     assert_same(expected(name, precision), found)
+
+
+@pytest.mark.parametrize("name", ["many", "spiking"])
+def test_several_devices(name: str) -> None:
+    """Devices see the variables of each other's units, also where populations have levels."""
+    assert_same(expected(name, "single"), outcome(group(make_plan(network(name, "single"))), (150, 250)))
 
 
 @pytest.mark.parametrize("indegree", [1, 5, 20, 100])
@@ -178,7 +191,7 @@ def test_resumed(tmp_path: Path) -> None:
 
 # --- what stops a run --------------------------------------------------------------------------------------------------
 
-def message(run: GpuEngine | ReferenceEngine, steps: int = 40) -> str:
+def message(run: Engine, steps: int = 40) -> str:
     with pytest.raises(NumericalError) as info:
         run.advance(steps)
     return str(info.value)
@@ -190,6 +203,26 @@ def test_divergence_names_the_first_synapse(way: tuple[str, int, int]) -> None:
     assert message(engine(make_plan(strong()), *way), 200) == (
         "projection strong: the coupling of unit 0 to unit 1 became 2.42223e+09 in step 15 (t = 1.5 ms); a smaller dt "
         "or weaker coupling may help")
+
+
+@pytest.mark.parametrize("devices", [1, 2, 3])
+def test_divergence_on_several_devices(devices: int) -> None:
+    """All stop in the same step, whoever finds something wrong, and what is named is the first of all."""
+    for cells in ([0, 1, 2], [2, 1, 0], [0, 0, 6], [6, 5, 0]):
+        net = strong()
+        net.projections.clear()
+        net.project("c", "c", sn.explicit(cells, [5, 3, 1]), weight=["2 uS", "4 uS", "8 uS"], coupling="gap_junction")
+        plan = make_plan(net)
+        assert message(group(plan, devices), 100) == message(ReferenceEngine(plan), 100)
+
+
+def test_device_and_host_disagree() -> None:
+    """A run that stopped for no reason that the host can find is not taken for one that went on."""
+    run = engine(make_plan(pair("single")))
+    run.couplings.open(0)
+    run.couplings.diverged[0] = 7
+    with pytest.raises(AssertionError, match=r"^a coupling was wrong in step 7 on the device, and on the host it is not$"):
+        run.couplings.check()
 
 
 def test_divergence_after_other_calls() -> None:

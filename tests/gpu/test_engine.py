@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from gpu.host import HostDevice
 
 import snnsim as sn
 from snnsim.backends.cupy import CupyBackend, history, source
+from snnsim.backends.cupy import strategy as strategies
 from snnsim.backends.reference.engine import ReferenceEngine
 from snnsim.errors import InputError
 from snnsim.lowering import make_plan
@@ -24,6 +26,12 @@ pytestmark = needs_gxx
 STEPS = {"far": 1400}
 of_each_network = pytest.mark.parametrize("name", NETWORKS)
 with_each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
+
+
+@pytest.fixture(autouse=True)
+def _short_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that these runs are long enough for some."""
+    monkeypatch.setattr(strategies, "_GRAPH_EPOCHS", 3)
 
 
 def steps_of(name: str) -> int:
@@ -37,6 +45,17 @@ def assert_as_reference(make: Callable[[], sn.Network], *pieces: int, **options:
     wanted = run(ReferenceEngine(plan), plan, sum(pieces))
     assert_same(run(engine_of(plan, **options), plan, *pieces), wanted)
     return int(wanted.step.size)
+
+
+def test_these_networks_use_everything() -> None:
+    """Each kind of bundle, width of words and place of a weight; sums of both widths; several levels."""
+    layouts = [engine_of(plan_of(name), parts=2).layout for name in NETWORKS]
+    bundles = [bundle for layout in layouts for bundle in layout.bundles]
+    assert {bundle.kind for bundle in bundles} == {"list", "soon", "late", "now"}
+    assert {bundle.word.bits for bundle in bundles} == {16, 32, 64}
+    assert {bundle.word.column for bundle in bundles} == {bundle.row_weight is None for bundle in bundles} == {False, True}
+    assert {layout.wide for layout in layouts} == {False, True}
+    assert {layout.levels for layout in layouts} == {1, 3}
 
 
 # --- how a run is cut ------------------------------------------------------------------------------------------------
@@ -138,11 +157,10 @@ def test_going_on_where_reference_stopped(name: str, strategy: str) -> None:
         assert_equal(states_of(goes_on, plan).values(), expected(name, steps).states.values())
 
 
-@pytest.mark.parametrize("name", ["rings", "levels"])
-def test_checkpoints_pass_between_engines(name: str, tmp_path: Any) -> None:
+def test_checkpoints_pass_between_engines(tmp_path: Path) -> None:
     """The CPU engine goes on from a file of the GPU engine, and the GPU engine from one of the CPU engine."""
     def program(backend: str) -> Program:
-        net = NETWORKS[name]()
+        net = NETWORKS["levels"]()
         if backend == "cpu":
             return sn.compile(net, "cpu", 2)
         return Program(net, make_plan(net), CupyBackend(HostDevice, parts=3, threads=64))
