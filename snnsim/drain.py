@@ -48,11 +48,9 @@ class Drain:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        interrupt = self._finish()
-        if interrupt is not None and error is None:
-            raise interrupt
-        if self._error not in (None, error) and (error is None or isinstance(error, Exception)):
-            raise self._error   # type: ignore[misc]
+        found = self._finish() or self._error
+        if found is not None and found is not error and (error is None or isinstance(error, Exception)):
+            raise found
 
     def _work(self) -> None:
         while (action := self._queue.get()) is not None:

@@ -43,8 +43,8 @@ class Chunk:
 class Engine(Protocol):
     """A network that can run. Steps are counted from 1; `done` of them are done.
 
-    overlaps: the host only waits while steps are done, so a chunk can be recorded while the next one runs. longest: steps
-    of the longest chunk to ask for.
+    overlaps: the host only waits while steps are done, so a chunk can be recorded while the next one runs.
+    longest: steps of the longest chunk to ask for.
     """
 
     done: int

@@ -112,7 +112,7 @@ class PopulationArrays:
 
 
 def schedule_arrays(plan: Plan, layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Arrivals known beforehand onto the own parts, by part and step: steps, places, weights, where each part's begin."""
+    """Arrivals known beforehand onto own parts, by part and step: steps, places, weights, where each part's begin."""
     columns: list[list[np.ndarray]] = [[np.zeros(0, np.int64)] for _ in range(4)]
     for k, population in enumerate(plan.populations):
         cuts = layout.slices.cuts[k]
@@ -137,7 +137,7 @@ def owners(plan: Plan, layout: Layout) -> np.ndarray:
 
 
 def row_of_word(plan: Plan, layout: Layout, first_row: dict[int, int], counted: list[bool]) -> np.ndarray:
-    """For each word of all parts, the row of its first unit in a bundle, with a flag where spikes are counted, or -1."""
+    """For each word of all parts: the row of its first unit in a bundle, flagged where spikes are counted, or -1."""
     found = np.full((layout.slices.parts, layout.words), -1, np.int64)
     padded = np.full(layout.all_words, -1, np.int32)
     for k, row in first_row.items():

@@ -16,9 +16,11 @@ from snnsim.backends.cupy.build_job import JOB, Launcher
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.draw import Drawer, drawing_bytes
 from snnsim.backends.cupy.layout import Bundle, Layout, WordLayout
-from snnsim.plan import Plan, Projection
+from snnsim.plan import Plan, Projection, delay_steps
+from snnsim.random import numpy_words
 
 _NARROW = 1 << 16
+_SAMPLE = 4096          # delays that tell how many lie in a bundle
 
 
 @dataclass
@@ -164,9 +166,18 @@ def table_bytes(plan: Plan, layout: Layout, bundle: Bundle) -> int:
     totals, their sums and R bases or weights (8 bytes each), and what one projection needs while it is drawn.
     """
     parts, rows = len(layout.own), bundle.rows
-    share = sum(own_synapses(layout, projection) for projection in bundle.projections)
+    share = sum(own_synapses(layout, p) * _within(p, *bundle.delays[p.label]) for p in bundle.projections)
     drawing = max((drawing_bytes(layout, projection) for projection in bundle.projections), default=0)
-    return share * bundle.word.bytes + rows * (4 * (parts + 1) + 4 * parts + 3 * 8) + drawing
+    return int(share * bundle.word.bytes) + rows * (4 * (parts + 1) + 4 * parts + 3 * 8) + drawing
+
+
+def _within(projection: Projection, low: int, high: int) -> float:
+    """The share of a projection's synapses with delays in [low, high] steps, which it hardly exceeds."""
+    if (low, high) == projection.delays:
+        return 1.0
+    delays = delay_steps(projection.delay.sample(projection.stream("delay", numpy_words), _SAMPLE), projection.dt)
+    share = float(np.mean((delays >= low) & (delays <= high)))
+    return min(1.0, share + 5 * (share * (1 - share) / delays.size) ** 0.5 + 10 / delays.size)
 
 
 def own_synapses(layout: Layout, projection: Projection) -> int:

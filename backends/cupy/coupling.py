@@ -119,13 +119,9 @@ class Couplings:
     # --- a call ------------------------------------------------------------------------------------------------------
 
     def open(self, done: int) -> None:
-        """Publish the variables as they are after step `done`, from which a call goes on."""
+        """Nothing has been wrong until step `done`, from which a call goes on."""
         self.done = done
         self.diverged[...] = (done + _NEVER) % (1 << 32)
-        for (k, variable), values in self.published.items():
-            low, high = self.layout.bounds(k)
-            stored = self.populations[k].states[variable].astype(np.float64)
-            values[done & 1, low:high] = (stored + self.offsets[k, variable]).astype(self.plan.dtype)
 
     @property
     def fault(self) -> float:

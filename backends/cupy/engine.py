@@ -26,7 +26,7 @@ from snnsim.plan import Plan
 from snnsim.random import key_of
 
 P, R = ParamSpec("P"), TypeVar("R")
-KERNELS = ("snn_run", "snn_learn", "snn_refill", "snn_tick", "snn_count", "snn_list", "snn_mark")
+KERNELS = ("snn_run", "snn_publish", "snn_learn", "snn_refill", "snn_tick", "snn_count", "snn_list", "snn_mark")
 
 
 def on_its_device(method: Callable[P, R]) -> Callable[P, R]:
@@ -44,8 +44,8 @@ def on_its_device(method: Callable[P, R]) -> Callable[P, R]:
 class GpuEngine:
     """Runs a plan on a device.
 
-    parts: blocks that the network is cut into; threads: of a block; strategy: see ``snnsim.backends.cupy.strategy``; the
-    device and the network choose where they are not given. own: the parts of this device, where it is one of several.
+    parts: blocks that the network is cut into; threads: of a block; strategy: see ``snnsim.backends.cupy.strategy``;
+    the device and the network choose where they are not given. own: the parts of this device, where it is one of several.
     """
 
     overlaps, longest = True, 50_000
@@ -129,7 +129,7 @@ class GpuEngine:
             "ALL_WORDS": history.words, "PLACES": max(1, layout.places), "ROWS": layout.rows,
             "SLOTS": history.slots - 1, "EPOCH": layout.epoch, "MASKS": address(history.masks),
             "COUNTS": address(history.counts), "RING": address(self.ring), "SENT": address(self.sent),
-            "LEARNED": address(self.learned),            "COUNTER": address(self.counter), "OWNER": address(self.owners),
+            "LEARNED": address(self.learned), "COUNTER": address(self.counter), "OWNER": address(self.owners),
             "KEY0": key0, "KEY1": key1,
             "LIST": self.shared.listed, "SHARED_OWNER": self.shared.owner, "SHARED_RING": self.shared.ring,
             "SHARED_DRIVES": self.shared.drives,
@@ -216,8 +216,10 @@ class GpuEngine:
                 self._put(name, value, at)
         if self.plan.traces or sections:
             self.table[...] = self.device.upload(self.host_table)
-        self.couplings.open(self.done)
         self.clock[...] = self.done
+        self.couplings.open(self.done)
+        if self.couplings.packed:
+            self._launch("snn_publish")
 
     @on_its_device
     def advance(self, steps: int) -> Chunk:
@@ -235,8 +237,12 @@ class GpuEngine:
     def _run(self, steps: int) -> None:
         self.runner.run(steps, self.fresh)
         if self.plastic.arrays:
-            program = self.program
-            self.kernels["snn_learn"](program.blocks, program.threads, (self.table, self.clock), program.shared)
+            self._launch("snn_learn")
+
+    def _launch(self, kernel: str) -> None:
+        """Once, for the step that the clock shows."""
+        program = self.program
+        self.kernels[kernel](program.blocks, program.threads, (self.table, self.clock), program.shared)
 
     def close(self, steps: int) -> Chunk:
         """What the steps that were launched have done."""

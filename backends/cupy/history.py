@@ -53,7 +53,7 @@ class SpikeHistory:
 
     def rows_of(self, done: int, steps: int) -> Any:
         """The slots of the `steps` steps until `done`."""
-        return np.arange(done - steps + 1, done + 1) & (self.slots - 1)
+        return self.device.xp.arange(done - steps + 1, done + 1) & (self.slots - 1)
 
     def latest(self, done: int) -> tuple[Any, ...]:
         """A copy of what later steps may need."""

@@ -118,12 +118,12 @@ class Plastic:
     @staticmethod
     def _ahead(arrays: PlasticArrays, done: int) -> np.ndarray:
         """Rows of the steps in which something may arrive."""
-        return (done + 1 + np.arange(arrays.delays.depth - 1)) % arrays.delays.depth
+        return (done + 1 + np.arange(arrays.delays.depth - 1)) % arrays.values["ring"].shape[0]
 
     @staticmethod
     def _behind(arrays: PlasticArrays, done: int) -> np.ndarray:
         """Rows of the traces of targets in the steps until `done`, the latest first."""
-        return (done - np.arange(arrays.delays.depth)) % int(arrays.values["trace_rows"])
+        return (done - np.arange(arrays.delays.depth)) % arrays.seen
 
     def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """See ``Engine.set_plasticity``."""

@@ -36,7 +36,8 @@ class PlasticArrays:
         self.low, self.high = layout.bounds(self.it.target)
         self.n_source = plan.populations[self.it.source].n
         self.packed = pack_rows(device, plan, layout, self.it)
-        self.shown = 2 * layout.epoch + 1   # those of the epoch before last's end, of the last and of this one
+        # Sources show the end of the epoch before last, the last epoch and this one; synapses see traces of targets late.
+        self.shown, self.seen = rows_for(2 * layout.epoch + 1), rows_for(layout.epoch + self.delays.depth)
         self.values: dict[str, Any] = {**self._synapses(self.packed), **self._sizes(), **self._numbers(), **self._traces(),
                                        **self._modulator(populations)}
         words = row_of_word(plan, layout, {self.it.source: 0}, counted)
@@ -56,17 +57,17 @@ class PlasticArrays:
     def _sizes(self) -> dict[str, Any]:
         xp, it, parts = self.device.xp, self.it, len(self.layout.own)
         late = any("since_pre" in program.uses(Op.DRIVE) for program in self.rule.programs.values())
-        last_rows = self.shown if late else 1
+        last_rows, depth = self.shown if late else 1, rows_for(self.delays.depth)
         sums = np.int64 if self.layout.wide else np.int32
         length = self.packed.w.size / max(1, parts * self.n_source)
         fault = np.tile(np.array(NO_FAULT, np.int64), (parts, 1))
         return {"source": it.source, "target": it.target, "n_source": self.n_source, "n_target": self.n_target,
-                "shown": self.shown, "last_rows": last_rows, "trace_rows": self.layout.epoch + self.delays.depth,
-                "depth": self.delays.depth, "axonal": self.rule.axonal, "low": self.delays.low,
+                "shown": self.shown - 1, "last_shown": last_rows - 1, "seen": self.seen - 1, "under_way": depth - 1,
+                "axonal": self.rule.axonal, "low": self.delays.low,
                 "delay_count": self.delays.count, "groups": self.delays.groups, "interval": self.rule.interval,
                 "lanes": min(LANES, 1 << max(0, math.ceil(math.log2(max(1.0, length))))),
                 "place": self.layout.place[it.target, it.ports[0]] if it.ports[0] else -1,
-                "ring": xp.zeros((self.delays.depth, self.n_target), sums),
+                "ring": xp.zeros((depth, self.n_target), sums),
                 "last": xp.full((last_rows, self.n_source), NEVER, np.int64),
                 "fault": self.device.upload(fault), "found": xp.zeros(parts, self.plan.dtype),
                 "sums": xp.zeros(self.n_target if self.rule.interval else 0, np.int64)}
@@ -81,13 +82,13 @@ class PlasticArrays:
                 "dt": float(self.plan.dt)}
 
     def _traces(self) -> dict[str, Any]:
-        """Those of targets have a row for each step that synapses still see, and for each that comes before they look."""
+        """Those of targets before and after the spikes of a step, those of sources after them."""
         xp, found = self.device.xp, {}
         shapes = {"pre": (self.shown, self.n_source), "modulator": (len(self.layout.own), 2)}
         for trace in self.rule.traces:
             if trace.on == "post":
-                rows = self.layout.epoch + self.delays.depth, self.n_target
-                found |= {f"{side}_{trace.name}": xp.zeros(rows, self.plan.dtype) for side in ("before", "after")}
+                found |= {f"{side}_{trace.name}": xp.zeros((self.seen, self.n_target), self.plan.dtype)
+                          for side in ("before", "after")}
             else:
                 found[f"trace_{trace.name}"] = xp.zeros(shapes[trace.on], self.plan.dtype)
         return found
@@ -133,3 +134,8 @@ class PlasticArrays:
         if isinstance(value, int):
             return value
         return self.device.address(value) if value.size else 0
+
+
+def rows_for(steps: int) -> int:
+    """Rows of a ring that holds so many steps: a power of two."""
+    return 1 << (steps - 1).bit_length()

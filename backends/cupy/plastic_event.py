@@ -16,11 +16,11 @@ from snnsim.ir.printing import NestedPrinter
 from snnsim.plan_rules import Plasticity
 from snnsim.synapse_rules import is_clipped
 
-# Entries of a projection in the table, before those that its rule names, as plastic.cuh knows them. SHOWN, LAST_ROWS,
-# TRACE_ROWS, DEPTH: rows of the rings of what sources show, of LAST, of the traces of targets, and of what is sent.
+# Entries of a projection in the table, before those that its rule names, as plastic.cuh knows them. SHOWN, LAST_SHOWN,
+# SEEN, UNDER_WAY: rows less one of the rings of what sources show, of LAST, of traces of targets, and of what is sent.
 FIXED = (
     "BASE", "ROWS", "TARGETS", "DELAYS", "COLUMNS", "POSITIONS", "SOURCES", "STATE_W", "SOURCE_ROWS", "RING", "LAST",
-    "FAULT", "FOUND", "SUMS", "SOURCE", "TARGET", "N_SOURCE", "N_TARGET", "SHOWN", "LAST_ROWS", "TRACE_ROWS", "DEPTH",
+    "FAULT", "FOUND", "SUMS", "SOURCE", "TARGET", "N_SOURCE", "N_TARGET", "SHOWN", "LAST_SHOWN", "SEEN", "UNDER_WAY",
     "AXONAL", "LOW", "DELAY_COUNT", "GROUPS", "LANES", "INTERVAL", "PLACE", "MODULATOR", "MODULATOR_WORDS",
     "MODULATOR_DELAY", "VARIABLE", "VARIABLE_N", "VARIABLE_STORED", "OFFSET", "OFFSET_EACH", "WATCH_START", "WATCHED",
     "LOG_LENGTH", "LOG_ENTRY", "LOG_STEP", "LOG_VALUE", "LOG_ROOM", "LIMIT", "QUANTA", "SIZE", "QUANTUM", "SIGN", "DT",
@@ -110,7 +110,7 @@ class Event(NestedPrinter):
 
     def _since(self) -> str:
         step = "l.step" if self._sees("pre") and self.event != "step" else "l.step - 1"
-        last = self._named("last", "", f"const long long* {{0}} = shown<const long long>(l.x, X_LAST, X_LAST_ROWS, {step});",
+        last = self._named("last", "", f"const long long* {{0}} = shown<const long long>(l.x, X_LAST, X_LAST_SHOWN, {step});",
                            "const double dt = exactly(l.x, X_DT);")
         first = f"since({last}[i], l.step, dt)"
         return f"time > 0 ? (real)0 : {first}" if self.event == "pre" else first
@@ -182,7 +182,7 @@ class Event(NestedPrinter):
 
     def _send(self) -> list[str]:
         sent = f"v{self.sent}"
-        at = f"row_after(later, {self._delay()}, depth) * n_target + t"
+        at = f"ring_row(later + {self._delay()}, under_way) * n_target + t"
         lines = [f"add_to(ring + {at}, (sum_t)rint({sent} * quanta));"]
         if self.checked:
             lines = [f"const bool fine = fabs({sent}) <= limit;", f"worst.note(fine, time, j, {sent});",
@@ -217,20 +217,18 @@ class Event(NestedPrinter):
         seen = ["const long long n_target = l.x[X_N_TARGET];"]
         if self._has("post"):
             step = "l.step - 1" if self.event == "step" else "l.step"
-            seen += ["const long long trace_rows = l.x[X_TRACE_ROWS];",
-                     f"const long long earlier = ring_row({step} - l.x[X_LOW], trace_rows);"]
+            seen += [f"const long long rows_seen = l.x[X_SEEN], earlier = {step} - l.x[X_LOW];"]
         if self.event != "pre":
             return seen if self._has("post") else []
         limit = ["const real limit = number(l.x, X_LIMIT);"] if self.checked else []
-        return [*seen, "sum_t* ring = (sum_t*)l.x[X_RING];", "const long long depth = l.x[X_DEPTH];",
-                "const long long later = ring_row(l.step + l.x[X_LOW], depth);",
+        return [*seen, "sum_t* ring = (sum_t*)l.x[X_RING];", "const long long under_way = l.x[X_UNDER_WAY], later = l.step + l.x[X_LOW];",
                 "const real quanta = number(l.x, X_QUANTA);", *limit]
 
     def _seen(self, delay: str) -> list[str]:
         """The place of the target's traces as the synapse sees them."""
         if not self._has("post"):
             return []
-        return [f"const long long seen = row_before(earlier, {delay}, trace_rows) * n_target + t;"]
+        return [f"const long long seen = ring_row(earlier - {delay}, rows_seen) * n_target + t;"]
 
     def _rows(self) -> list[str]:
         each = [*self.body, *self._send(), *self.after]

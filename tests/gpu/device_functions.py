@@ -21,10 +21,12 @@ FUNCTIONS = {
     "concatenate": "tup axis", "stack": "tup axis", "repeat": "a repeats axis", "broadcast_to": "array shape",
     "ascontiguousarray": "a dtype", "take": "a indices axis", "ravel": "a order",
 }
-UFUNCS = frozenset(
-    "add subtract multiply divide true_divide floor_divide remainder bitwise_and bitwise_or bitwise_xor left_shift "
-    "right_shift invert equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not "
-    "maximum minimum absolute negative sign floor ceil rint sqrt isfinite isnan".split())
+UFUNCS = frozenset((
+    "add", "subtract", "multiply", "divide", "true_divide", "floor_divide", "remainder", "bitwise_and", "bitwise_or",
+    "bitwise_xor", "left_shift", "right_shift", "invert", "equal", "not_equal", "less", "less_equal", "greater",
+    "greater_equal", "logical_and", "logical_or", "logical_not", "maximum", "minimum", "absolute", "negative", "sign",
+    "floor", "ceil", "rint", "sqrt", "isfinite", "isnan",
+))
 _CREATE = frozenset({"zeros", "ones", "empty", "full", "arange"})
 _JOIN = frozenset({"concatenate", "stack"})
 # The host waits for what they find, because the size of the result depends on it.
@@ -57,7 +59,8 @@ class Namespace:
         first, *rest = (dict(zip(parameters, args, strict=False)) | options).items()
         _refuse(name, first[1], dict(rest))
         self.refuse_capture()
-        self.waits[name] += name in _WAIT or (name == "repeat" and isinstance(dict(rest)["repeats"], DeviceArray))
+        if name in _WAIT or (name == "repeat" and isinstance(dict(rest)["repeats"], DeviceArray)):
+            self.waits[name] += 1
         values = {key: self.given(value) for key, value in rest}
         return self.wrapped(_OWN.get(name, getattr(np, name))(self.given(first[1]), **values))
 
@@ -98,7 +101,7 @@ def _refuse(name: str, first: Any, rest: dict[str, Any]) -> None:
         if any(isinstance(value, DeviceArray) for value in (first, *rest.values())):
             raise TypeError(NUMBER)
     elif not all(isinstance(value, DeviceArray) for value in (first if name in _JOIN else [first])):
-        raise TypeError(GIVEN)
+        raise TypeError(GIVEN if isinstance(first, np.ndarray) else f"{name} of CuPy does not take {type(first).__name__}")
     if name in ("sum", "cumsum") and first.dtype.kind == "f":
         raise TypeError(REAL_SUM)
     if (kind := rest.get("kind")) not in (None, "stable"):

@@ -1,4 +1,4 @@
-"""A device without a GPU: CUDA kernels compiled by g++, each thread a fiber, arrays of NumPy.
+"""A device without a GPU: CUDA kernels compiled by g++, each thread a fiber, arrays in the memory of the host.
 
 It checks what a GPU would not say: arguments of another type than the parameter, threads that miss a barrier, writes
 past shared memory; with ``gpu.guard`` uses of memory beyond arrays, with ``gpu.races`` races. A `seed` varies the order
@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 from gpu import gxx
+from gpu.device_arrays import GIVEN, DeviceArray
+from gpu.device_functions import Namespace
 from gpu.gxx import Mode
 
 from snnsim.backends.cupy.device import SCALARS, Limits
@@ -47,14 +49,14 @@ class Fault(ctypes.Structure):
     _fields_ = (("code", ctypes.c_size_t), ("array", ctypes.c_size_t))
 
 
-class HostDevice:
-    """The Device protocol on the host.
+class PlainDevice:
+    """The Device protocol with arrays of NumPy: for tests of kernels by themselves.
 
     seed: other than 0, shuffles blocks and threads, each launch in another way. resident: blocks of a cooperative
     launch, at most. tsan: build for ThreadSanitizer; see ``gpu.races``. portable: switch between threads by the C library.
     """
 
-    xp = np
+    xp: Any = np
 
     def __init__(self, *, seed: int = 0, limits: Limits = H200, resident: int = 1 << 20,
                  tsan: bool = "SNNSIM_TSAN" in os.environ, portable: bool = False) -> None:
@@ -115,12 +117,60 @@ class HostDevice:
     def next_seed(self) -> int:
         return next(self._seeds)
 
+    def memory(self, array: Any) -> Any:
+        """What a kernel gets for an argument."""
+        return array
+
+
+class HostDevice(PlainDevice):
+    """The Device protocol with arrays as strict as those of CuPy, so that what runs here runs on a GPU.
+
+    index: other devices do not know its arrays.
+    """
+
+    def __init__(self, *, index: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self.xp = Namespace(index)
+
+    def upload(self, values: np.ndarray) -> DeviceArray:
+        if not isinstance(values, np.ndarray):
+            raise TypeError(f"expected an array of NumPy, found {type(values).__name__}")
+        self._wait("upload")
+        return DeviceArray(super().upload(values), self.xp)
+
+    def download(self, array: DeviceArray) -> np.ndarray:
+        self._wait("download")
+        return super().download(self.memory(array))
+
+    def address(self, array: DeviceArray) -> int:
+        """As of CuPy, 0 for an array without elements."""
+        return super().address(self.memory(array)) if array.size else 0
+
+    def capture(self, launches: Callable[[], None]) -> Callable[[], None]:
+        self.xp.capturing = True
+        try:
+            return super().capture(launches)
+        finally:
+            self.xp.capturing = False
+
+    def synchronize(self) -> None:
+        self._wait("synchronize")
+
+    def memory(self, array: Any) -> Any:
+        if isinstance(array, np.ndarray):
+            raise TypeError(GIVEN)
+        return self.xp.given(array)
+
+    def _wait(self, reason: str) -> None:
+        self.xp.refuse_capture()
+        self.xp.waits[reason] += 1
+
 
 @dataclass(frozen=True)
 class HostKernel:
     """A kernel of a module. lines: of its source. most: threads of a block that it was compiled for."""
 
-    device: HostDevice
+    device: PlainDevice
     name: str
     library: ctypes.CDLL
     lines: tuple[str, ...]
@@ -129,6 +179,7 @@ class HostKernel:
     def __call__(self, blocks: int, threads: int, args: tuple[Any, ...], shared: int = 0,
                  cooperative: bool = False) -> None:
         self._check_shape(blocks, threads, shared, cooperative)
+        args = tuple(map(self.device.memory, args))
         slots = b"".join(_slots(self.name, args, self._types()))
         self.device.start(lambda: self._run(blocks, threads, args, slots, shared, cooperative))
 
@@ -238,7 +289,7 @@ def _described(arg: Any) -> tuple[str, bytes]:
     if isinstance(arg, np.ndarray):
         if not arg.flags.c_contiguous:
             return "an array with gaps", b""
-        return f"{arg.dtype.name}*", arg.ctypes.data.to_bytes(8, "little")
+        return f"{arg.dtype.name}*", (arg.ctypes.data if arg.size else 0).to_bytes(8, "little")
     if isinstance(arg, SCALARS):
         return arg.dtype.name, arg.tobytes()
     return f"{type(arg).__module__}.{type(arg).__name__}", b""

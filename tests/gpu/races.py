@@ -1,6 +1,6 @@
 """Races between the threads of kernels, found by ThreadSanitizer.
 
-A function of a test module runs in a Python of its own, in which every ``HostDevice`` builds for ThreadSanitizer. The
+A function of a test module runs in a Python of its own, in which every device of ``gpu.host`` builds for ThreadSanitizer. The
 order of memory operations is what CUDA promises, not the order in which the threads happened to run: barriers of a block,
 ``__syncwarp``, an acquire that reads what a release wrote, and the end of a launch. Ballots and shuffles order nothing.
 """

@@ -136,11 +136,17 @@ def check(plan: Plan, some: list[Layout] | None = None, device: HostDevice | Non
     for layout in some or layouts(plan):
         assert layout.bundles
         for bundle in layout.bundles:
-            tables.append(table := build(device, plan, layout, bundle))
+            tables.append(table := downloaded(device, build(device, plan, layout, bundle)))
             assert np.array_equal(drawn(plan, layout, bundle), unpacked(plan, layout, bundle, table))
             assert table.at.dtype == (np.uint16 if np.diff(table.base).max() < 1 << 16 else np.uint32)
             assert held(table) <= table_bytes(plan, layout, bundle)
     return tables
+
+
+def downloaded(device: HostDevice, found: Any) -> Any:
+    """The same with arrays of the host."""
+    fields = vars(found) if isinstance(found, Table) else found._asdict()
+    return type(found)(**{name: a if a is None else device.download(a) for name, a in fields.items()})
 
 
 def held(table: Table) -> int:
@@ -274,7 +280,7 @@ def test_order_of_threads() -> None:
 def test_columns(kind: Any, rule: Any, precision: str) -> None:
     """Plastic projections and couplings, with real weights and the numbers of their synapses."""
     net = sn.Network(seed=4, precision=precision)
-    plastic = "synapse" in kind
+    plastic, device = "synapse" in kind, HostDevice()
     cells = net.population("cells", 50, "lif_psc_exp" if plastic else "hh_cond_exp_traub")
     net.project(cells, cells, rule, {"uniform": ["1 pA", "60 pA"] if plastic else ["1 nS", "2 nS"]},
                 {"uniform": ["1 ms", "3 ms"]} if plastic else None, **kind)
@@ -282,7 +288,7 @@ def test_columns(kind: Any, rule: Any, precision: str) -> None:
     projection = plan.projections[0]
     for layout in layouts(plan):
         low, high = layout.bounds(0)
-        found = synapse_columns(HostDevice(), plan, layout, projection)
+        found = downloaded(device, synapse_columns(device, plan, layout, projection))
         expected = columns_of(projection, low, high)
         numbers = [np.arange(b.index[0], sum(b.index)) if isinstance(b.index, tuple) else b.index
                    for b in projection.bound.blocks(low, high)]

@@ -1,4 +1,4 @@
-"""What becomes of random words on the device: values, steps between synapses, choices; the smallest words, and the largest."""
+"""What becomes of random words on the device, the smallest and the largest among them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from snnsim.units import TIME
 pytestmark = needs_gxx
 EXTREME = np.concatenate([np.arange(70), np.linspace(0, 2**32 - 1, 5000), 2**32 - 1 - np.arange(70)]).astype(np.uint32)
 OF_WORDS = """
-extern "C" __global__ SNN_LAUNCH(32) void snn_values(const Value* value, const unsigned* words, double* out, int n) {
-    for (int k = (int)threadIdx.x; k < n; k += (int)blockDim.x) {
+extern "C" __global__ SNN_LAUNCH(32) void snn_values(const Value* value, const unsigned* words, const int* n, double* out) {
+    for (int k = (int)threadIdx.x; k < *n; k += (int)blockDim.x) {
         out[k] = distributed(value, ((double)words[k] + 0.5) * PER_WORD);
     }
 }
@@ -37,9 +37,13 @@ extern "C" __global__ SNN_LAUNCH(32) void snn_edges(const unsigned* edges, const
 """
 
 
-def of_words(name: str) -> Any:
-    """A kernel that tells what words become."""
-    return HostDevice().module(source() + OF_WORDS, ("snn_values", "snn_gaps", "snn_edges"))[name]
+def of_words(kernel: str, out: np.ndarray, *given: np.ndarray) -> np.ndarray:
+    """`out`, filled by a kernel with what becomes of the words that are given; arrays are those of the host."""
+    device = HostDevice()
+    found = device.upload(out)
+    kernels = device.module(source() + OF_WORDS, ("snn_values", "snn_gaps", "snn_edges"))
+    kernels[kernel](1, 32, (*map(device.upload, given), found))
+    return device.download(found)
 
 
 class GivenWords(NumpyWords):
@@ -60,8 +64,9 @@ def test_extreme_words(value: Any) -> None:
     net = sn.Network(seed=1)
     cells = net.population("cells", 2, "lif_psc_exp")
     net.project(cells, cells, sn.all_to_all(), "1 pA", "1 ms")
-    out, table = np.empty(EXTREME.size), Drawer(None, None, make_plan(net).projections[0]).value(value, "weight", None)
-    of_words("snn_values")(1, 32, (np.atleast_1d(table).view(np.int64), EXTREME, out, np.int32(EXTREME.size)))
+    record = np.atleast_1d(Drawer(None, None, make_plan(net).projections[0]).value(value, "weight", None))
+    size = np.array([EXTREME.size], np.int32)
+    out = of_words("snn_values", np.empty(EXTREME.size), record.view(np.int64), EXTREME, size)
     expected = value.draw(Stream(1, "", GivenWords()), (0, EXTREME.size))
     assert np.array_equal(expected.view(np.int64), out.view(np.int64))
 
@@ -72,8 +77,7 @@ def test_rare_gaps() -> None:
     job["log_rest"], job["most"], job["ahead"] = log_of_rest(p), BELOW_ONE, ahead
     job["key"], job["stream"] = key_of(stream.seed), stream_id(stream.label)
     high, low = (np.resize(x, 32).astype(np.uint32) for x in ([0, 1, 1 << 31, (1 << 32) - 1], [0, (1 << 32) - 1, 7]))
-    out = np.empty(64, np.int64)
-    of_words("snn_gaps")(1, 32, (job.view(np.int64), high, low, out))
+    out = of_words("snn_gaps", np.empty(64, np.int64), job.view(np.int64), high, low)
     assert np.array_equal(gaps_by_log(high, low, p), out[:32]) and out.min() == 1 and out.max() == 2**33 + 1
     row = [gaps(stream, 3, 4, ahead, draw, np.arange(1), p)[0] for draw in range(3)]
     assert np.array_equal(np.concatenate(row)[:32], out[32:])
@@ -83,6 +87,5 @@ def test_words_at_edges() -> None:
     """A word that equals an edge has passed it."""
     edges = np.array([0, 1, 5, 5, 5, 9, 1 << 31, 1 << 31, (1 << 32) - 2, (1 << 32) - 1], np.uint32)
     words = np.concatenate([edges, edges + np.uint32(1), edges - np.uint32(1), edges[:2]])
-    out = np.empty(32, np.int32)
-    of_words("snn_edges")(1, 32, (edges, words, out))
+    out = of_words("snn_edges", np.empty(32, np.int32), edges, words)
     assert np.array_equal(np.searchsorted(edges, words, side="right"), out)

@@ -83,25 +83,31 @@ def test_epochs_of_any_length(delay: str, epoch: int, strategy: str) -> None:
     assert assert_as_reference(make, 100, 33, 67, strategy=strategy) > 50
 
 
+@pytest.fixture
+def _short_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly longer than what synapses need."""
+    monkeypatch.setattr(history, "_LEAST_STEPS", 1)
+    monkeypatch.setattr(history, "_MOST_STEPS", 1)
+
+
+@pytest.mark.usefixtures("_short_history")
 @of_each_network
 @with_each_strategy
-def test_the_history_goes_round_many_times(name: str, strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_goes_round_many_times(name: str, strategy: str) -> None:
     """A call does as many steps as it has room for; slots of old steps are taken again."""
-    monkeypatch.setattr(history, "_MOST_STEPS", 1)
     engine = engine_of(plan_of(name), strategy)
     steps = steps_of(name)
     chunk = engine.history_kept.chunk
-    assert chunk < steps / 3 or name == "far"
-    assert engine.advance(steps).steps == min(chunk, steps)
+    assert chunk < steps / 3
+    assert engine.advance(steps).steps == chunk
     engine = engine_of(plan_of(name), strategy)
     assert_same(run(engine, plan_of(name), steps), expected(name, steps))
 
 
+@pytest.mark.usefixtures("_short_history")
 @with_each_strategy
-def test_far_delays_round_the_history(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list of spikes as long as a delay of thousands of steps, and hardly longer."""
-    monkeypatch.setattr(history, "_MOST_STEPS", 1)
-
+def test_far_delays_round_the_history(strategy: str) -> None:
+    """A history hardly longer than a delay of 2 000 steps that all synapses share."""
     def make() -> sn.Network:
         net = engines.driven("200 ms", n=33)
         net.project("inh", "exc", sn.fixed_indegree(3), weight="-2 mV", delay="1.5 ms")

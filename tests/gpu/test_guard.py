@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gpu.guard import guarded
 from gpu.gxx import needs_gxx
-from gpu.host import HostDevice, KernelError
+from gpu.host import KernelError, PlainDevice
 from numpy._core.multiarray import get_handler_name
 
 pytestmark = needs_gxx
@@ -26,11 +26,11 @@ def pages() -> Iterator[None]:
 
 
 def copy(x: np.ndarray, out: np.ndarray, i: int) -> None:
-    HostDevice().module(COPY, ("snn_copy",))["snn_copy"](1, 32, (x, out, np.int32(i)))
+    PlainDevice().module(COPY, ("snn_copy",))["snn_copy"](1, 32, (x, out, np.int32(i)))
 
 
 def write(x: np.ndarray, i: int) -> None:
-    HostDevice().module(WRITE, ("snn_write",))["snn_write"](1, 32, (x, np.int32(i)))
+    PlainDevice().module(WRITE, ("snn_write",))["snn_write"](1, 32, (x, np.int32(i)))
 
 
 def said(run: Callable[[], None]) -> str:
@@ -85,7 +85,7 @@ def test_using_what_lies_far_before_the_beginning(pages: None) -> None:
 def test_an_array_that_is_reached_by_its_address(pages: None) -> None:
     x = np.zeros(3)
     source = 'extern "C" __global__ void snn_far(const long long* table) {\n((double*)table[0])[3] = 1;\n}'
-    assert said(lambda: HostDevice().module(source, ("snn_far",))["snn_far"](1, 32, (np.array([x.ctypes.data]),))) == (
+    assert said(lambda: PlainDevice().module(source, ("snn_far",))["snn_far"](1, 32, (np.array([x.ctypes.data]),))) == (
         f"{HEAD.format('snn_far')}byte 1 after an array of 24 bytes is used\n"
         "  block 0: thread 0 at line 2 `((double*)table[0])[3] = 1;`")
 

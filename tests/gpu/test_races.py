@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gpu.host import HostDevice, KernelError
+from gpu.host import KernelError, PlainDevice
 from gpu.races import needs_tsan, races
 
 pytestmark = [needs_tsan, pytest.mark.slow]
@@ -19,7 +19,7 @@ SYNC = (files("snnsim.backends.cupy") / "cuda" / "sync.cuh").read_text()
 def launch(source: str, blocks: int, *args: Any, cooperative: bool = False, times: int = 1) -> None:
     """Run ``snn_test`` in order and shuffled."""
     for seed in (0, 1):
-        run = HostDevice(seed=seed).module(source, ("snn_test",))["snn_test"]
+        run = PlainDevice(seed=seed).module(source, ("snn_test",))["snn_test"]
         for _ in range(times):
             run(blocks, 64, args, 64 * 4, cooperative)
 
@@ -154,7 +154,7 @@ SEEN = ("seen[blockIdx.x * blockDim.x + threadIdx.x] += row[(blockIdx.x + 1) % g
 
 def handshake(change: str) -> None:
     for seed in (0, 1):
-        run = HostDevice(seed=seed).module(changed(HANDSHAKE, change), ("snn_test",))["snn_test"]
+        run = PlainDevice(seed=seed).module(changed(HANDSHAKE, change), ("snn_test",))["snn_test"]
         arrays = (np.zeros((2, 2, 64), np.int32), np.zeros((2, 64), np.int32), np.zeros(1, np.uint32))
         run(2, 64, (*arrays, np.int32(6)), cooperative=True)
 
@@ -217,7 +217,7 @@ def test_a_fault_is_told_with_its_line() -> None:
 
 
 def stuck() -> None:
-    device, out = HostDevice(), np.zeros(64, np.int32)
+    device, out = PlainDevice(), np.zeros(64, np.int32)
     for body in ("if (threadIdx.x) __syncthreads();", "x[threadIdx.x] = threadIdx.x; __syncthreads(); x[63 - threadIdx.x] += 1;"):
         source = f'extern "C" __global__ void snn_test(int* x) {{ {body} }}'
         with suppress(KernelError):

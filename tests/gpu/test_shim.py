@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu.gxx import CompileError, needs_gxx
-from gpu.host import HostDevice
+from gpu.host import PlainDevice
 
 pytestmark = needs_gxx
 
@@ -17,17 +17,17 @@ Launch = Callable[..., None]
 
 
 @pytest.fixture
-def device() -> HostDevice:
-    return HostDevice()
+def device() -> PlainDevice:
+    return PlainDevice()
 
 
-def kernel(device: HostDevice, parameters: str, body: str, bound: str = "") -> Launch:
+def kernel(device: PlainDevice, parameters: str, body: str, bound: str = "") -> Launch:
     """A kernel ``snn_test`` with this body."""
     source = f'extern "C" __global__ void {bound} snn_test({parameters}) {{\n{body}\n}}\n'
     return device.module(source, ("snn_test",))["snn_test"]
 
 
-def per_thread(device: HostDevice, expression: str, dtype: Any = np.int32, ctype: str = "int", threads: int = 32,
+def per_thread(device: PlainDevice, expression: str, dtype: Any = np.int32, ctype: str = "int", threads: int = 32,
                given: np.ndarray | None = None) -> np.ndarray:
     """The value of an expression for each thread of a block, of `x` if `given` holds one for each."""
     x = np.zeros(threads, dtype) if given is None else given
@@ -41,7 +41,7 @@ def per_thread(device: HostDevice, expression: str, dtype: Any = np.int32, ctype
 # --- where a thread is -----------------------------------------------------------------------------------------------
 
 
-def test_a_thread_knows_its_number_its_block_and_how_many_there_are(device: HostDevice) -> None:
+def test_a_thread_knows_its_number_its_block_and_how_many_there_are(device: PlainDevice) -> None:
     out = np.zeros((3, 64, 4), np.int32)
     kernel(device, "int* out", """
         int* mine = out + 4 * (blockIdx.x * blockDim.x + threadIdx.x);
@@ -54,14 +54,14 @@ def test_a_thread_knows_its_number_its_block_and_how_many_there_are(device: Host
 # --- warps -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_ballot_has_a_bit_for_each_lane(device: HostDevice) -> None:
+def test_a_ballot_has_a_bit_for_each_lane(device: PlainDevice) -> None:
     out = per_thread(device, "__ballot_sync(0xffffffffu, i % 3 == 0)", np.uint32, "unsigned", threads=64)
     bits = [sum(1 << lane for lane in range(32) if (lane + 32 * warp) % 3 == 0) for warp in range(2)]
     np.testing.assert_array_equal(out, np.repeat(bits, 32))
 
 
 @pytest.mark.parametrize(("condition", "some", "every"), [("i < 0", 0, 0), ("i == 31", 1, 0), ("i >= 0", 1, 1)])
-def test_any_and_all_ask_the_lanes(device: HostDevice, condition: str, some: int, every: int) -> None:
+def test_any_and_all_ask_the_lanes(device: PlainDevice, condition: str, some: int, every: int) -> None:
     condition = condition.replace("i", "(int)i")
     out = per_thread(device, f"2 * __any_sync(~0u, {condition}) + __all_sync(~0u, {condition})")
     np.testing.assert_array_equal(out, 2 * some + every)
@@ -78,7 +78,7 @@ def test_any_and_all_ask_the_lanes(device: HostDevice, condition: str, some: int
     ("__shfl_down_sync(~0u, x, 7)", np.where(LANE + 7 < 32, LANE + 7, LANE)),
     ("__shfl_down_sync(~0u, x, 0xffffffffu)", LANE),
 ])
-def test_a_shuffle_takes_the_value_of_another_lane(device: HostDevice, shuffle: str, source: np.ndarray,
+def test_a_shuffle_takes_the_value_of_another_lane(device: PlainDevice, shuffle: str, source: np.ndarray,
                                                    dtype: Any, ctype: str) -> None:
     given = (np.arange(64) * 1.5 - 7).astype(dtype)
     if np.issubdtype(dtype, np.int64):
@@ -87,10 +87,10 @@ def test_a_shuffle_takes_the_value_of_another_lane(device: HostDevice, shuffle: 
     np.testing.assert_array_equal(out, np.concatenate([given[source], given[32 + source]]))
 
 
-def test_shuffles_one_after_the_other_do_not_mix(device: HostDevice) -> None:
+def test_shuffles_one_after_the_other_do_not_mix(device: PlainDevice) -> None:
     given = np.arange(32, dtype=np.int32) ** 2
     for seed in range(5):
-        out = per_thread(HostDevice(seed=seed), """[&] {
+        out = per_thread(PlainDevice(seed=seed), """[&] {
             int sum = x;
             for (int by = 1; by < 32; by *= 2) { int other = __shfl_up_sync(~0u, sum, by); if (i >= by) sum += other; }
             return sum;
@@ -101,7 +101,7 @@ def test_shuffles_one_after_the_other_do_not_mix(device: HostDevice) -> None:
 # --- blocks ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_barrier_counts_votes(device: HostDevice) -> None:
+def test_a_barrier_counts_votes(device: PlainDevice) -> None:
     out = per_thread(device, "1000 * __syncthreads_or(i == 99) + 100 * (__syncthreads_or(i == 9) != 0) + "
                      "__syncthreads_count(i % 2 ? 5 : 0)", threads=64)
     np.testing.assert_array_equal(out, 132)
@@ -110,7 +110,7 @@ def test_a_barrier_counts_votes(device: HostDevice) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_what_was_written_before_a_barrier_is_read_after_it(seed: int) -> None:
     out = np.zeros(96, np.int32)
-    kernel(HostDevice(seed=seed), "int* out", """
+    kernel(PlainDevice(seed=seed), "int* out", """
         SNN_SHARED(memory);
         int* s = (int*)memory;
         s[threadIdx.x] = threadIdx.x * threadIdx.x;
@@ -125,7 +125,7 @@ def test_what_was_written_before_a_barrier_is_read_after_it(seed: int) -> None:
     np.testing.assert_array_equal(out, (np.arange(96) + 3) % 96 * ((np.arange(96) + 3) % 96))
 
 
-def test_shared_memory_is_not_zero_at_the_start_of_a_block(device: HostDevice) -> None:
+def test_shared_memory_is_not_zero_at_the_start_of_a_block(device: PlainDevice) -> None:
     out = np.zeros(3, np.uint32)
     kernel(device, "unsigned* out", """
         SNN_SHARED(memory);
@@ -150,7 +150,7 @@ SUM = """
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_sum_by_atomics(seed: int, cooperative: bool) -> None:
     x, counts = np.arange(5 * 64, dtype=np.int32), np.zeros(2, np.int32)
-    kernel(HostDevice(seed=seed), "const int* x, int* counts", SUM)(5, 64, (x, counts), 4, cooperative)
+    kernel(PlainDevice(seed=seed), "const int* x, int* counts", SUM)(5, 64, (x, counts), 4, cooperative)
     np.testing.assert_array_equal(counts, [x.sum(), 5])
 
 
@@ -160,7 +160,7 @@ TICKET = "order[atomicAdd(next, 1)] = blockIdx.x * blockDim.x + threadIdx.x;"
 MEET_THEN_TICKET = f"__syncthreads(); {TICKET}"
 
 
-def order_of(device: HostDevice, body: str = TICKET, cooperative: bool = False) -> np.ndarray:
+def order_of(device: PlainDevice, body: str = TICKET, cooperative: bool = False) -> np.ndarray:
     order, count = np.zeros(4 * 32, np.int32), np.zeros(1, np.int32)
     kernel(device, "int* order, int* next", body)(4, 32, (order, count), cooperative=cooperative)
     return order
@@ -169,34 +169,34 @@ def order_of(device: HostDevice, body: str = TICKET, cooperative: bool = False) 
 @pytest.mark.parametrize("body", [TICKET, MEET_THEN_TICKET])
 @pytest.mark.parametrize("cooperative", [False, True])
 def test_without_a_seed_threads_run_in_order(body: str, cooperative: bool) -> None:
-    np.testing.assert_array_equal(order_of(HostDevice(), body, cooperative), np.arange(128))
+    np.testing.assert_array_equal(order_of(PlainDevice(), body, cooperative), np.arange(128))
 
 
 @pytest.mark.parametrize("body", [TICKET, MEET_THEN_TICKET])
 @pytest.mark.parametrize("cooperative", [False, True])
 def test_a_seed_shuffles_threads(body: str, cooperative: bool) -> None:
-    order = order_of(HostDevice(seed=1), body, cooperative)
+    order = order_of(PlainDevice(seed=1), body, cooperative)
     assert sorted(order) == list(range(128)) and list(order) != list(range(128))
-    np.testing.assert_array_equal(order, order_of(HostDevice(seed=1), body, cooperative))
-    assert list(order) != list(order_of(HostDevice(seed=2), body, cooperative))
+    np.testing.assert_array_equal(order, order_of(PlainDevice(seed=1), body, cooperative))
+    assert list(order) != list(order_of(PlainDevice(seed=2), body, cooperative))
 
 
 def test_blocks_of_a_plain_launch_run_one_after_the_other_in_the_order_of_the_seed() -> None:
     found = set()
     for seed in range(1, 9):
-        blocks = order_of(HostDevice(seed=seed)).reshape(4, 32) // 32
+        blocks = order_of(PlainDevice(seed=seed)).reshape(4, 32) // 32
         assert (blocks == blocks[:, :1]).all()
         found.add(tuple(blocks[:, 0]))
     assert len(found) > 3
 
 
 def test_blocks_of_a_cooperative_launch_mix_with_a_seed() -> None:
-    blocks = order_of(HostDevice(seed=1), cooperative=True).reshape(4, 32) // 32
+    blocks = order_of(PlainDevice(seed=1), cooperative=True).reshape(4, 32) // 32
     assert all(len(set(row)) > 1 for row in blocks)
 
 
 def test_each_launch_has_an_order_of_its_own() -> None:
-    device = HostDevice(seed=1)
+    device = PlainDevice(seed=1)
     assert list(order_of(device)) != list(order_of(device))
 
 
@@ -224,7 +224,7 @@ GRID = """
 def test_a_barrier_of_the_grid(seed: int, portable: bool) -> None:
     rounds, blocks = 20, 5
     values, seen = np.zeros((rounds + 1, blocks), np.int32), np.zeros((rounds + 1, blocks), np.int32)
-    run = kernel(HostDevice(seed=seed, portable=portable), "int* values, int* seen, unsigned* counter, unsigned rounds", GRID)
+    run = kernel(PlainDevice(seed=seed, portable=portable), "int* values, int* seen, unsigned* counter, unsigned rounds", GRID)
     run(blocks, 64, (values, seen, np.zeros(1, np.uint32), np.uint32(rounds)), cooperative=True)
     expected = np.arange(rounds + 1)[:, None] * np.arange(blocks)
     np.testing.assert_array_equal(values, expected)
@@ -246,7 +246,7 @@ def bits(x: int) -> int:
     ("__clz(x)", lambda x: 32 - bits(x).bit_length()),
     ("(int)__umulhi(x, 0xdeadbeefu)", lambda x: (bits(x) * 0xDEADBEEF) >> 32),
 ])
-def test_bits_of_numbers(device: HostDevice, expression: str, expected: Callable[[int], int]) -> None:
+def test_bits_of_numbers(device: PlainDevice, expression: str, expected: Callable[[int], int]) -> None:
     given = np.resize(INTS, 32)
     found = per_thread(device, expression, given=given)
     np.testing.assert_array_equal(found.view(np.uint32), [expected(x) for x in given])
@@ -261,7 +261,7 @@ ATOMICS = [
     (np.int32, "int"), (np.uint32, "unsigned"), (np.uint64, "unsigned long long"),
 ])
 @pytest.mark.parametrize(("name", "result"), ATOMICS)
-def test_an_atomic_operation_returns_what_was_there(device: HostDevice, name: str, result: Callable[[int, int], int],
+def test_an_atomic_operation_returns_what_was_there(device: PlainDevice, name: str, result: Callable[[int, int], int],
                                                     dtype: Any, ctype: str) -> None:
     size = np.iinfo(dtype)
     old = np.resize(np.array([size.max, 3, size.min, 7], dtype), 32)
@@ -274,7 +274,7 @@ def test_an_atomic_operation_returns_what_was_there(device: HostDevice, name: st
     np.testing.assert_array_equal(place.astype(f"u{size.bits // 8}"), np.array(exact, f"u{size.bits // 8}"))
 
 
-def test_compare_and_swap_and_or(device: HostDevice) -> None:
+def test_compare_and_swap_and_or(device: PlainDevice) -> None:
     place, out = np.array([5, 6, 0b1100], np.uint32), np.zeros(3, np.uint32)
     kernel(device, "unsigned* place, unsigned* out", """
         if (threadIdx.x == 0) {
@@ -285,7 +285,7 @@ def test_compare_and_swap_and_or(device: HostDevice) -> None:
     np.testing.assert_array_equal(out, [5, 6, 0b1100])
 
 
-def test_the_same_bits_as_another_type(device: HostDevice) -> None:
+def test_the_same_bits_as_another_type(device: PlainDevice) -> None:
     given = np.linspace(-3, 3, 32)
     assert per_thread(device, "__longlong_as_double(__double_as_longlong(x) ^ 1)", np.float64, "double", given=given).view(
         np.int64).tolist() == (given.view(np.int64) ^ 1).tolist()
@@ -297,7 +297,7 @@ def test_the_same_bits_as_another_type(device: HostDevice) -> None:
 @pytest.mark.parametrize(("dtype", "ctype"), [(np.float32, "float"), (np.float64, "double")])
 @pytest.mark.parametrize("name", ["floor", "sqrt", "fabs", "rint"])
 @pytest.mark.parametrize("suffix", ["", "f"])
-def test_functions_have_the_precision_of_their_argument(device: HostDevice, name: str, suffix: str, dtype: Any,
+def test_functions_have_the_precision_of_their_argument(device: PlainDevice, name: str, suffix: str, dtype: Any,
                                                         ctype: str) -> None:
     given = np.abs(np.linspace(-4, 4, 32).astype(dtype)) * (1 if name == "sqrt" else -1)
     found = per_thread(device, f"{name}{suffix}(x) * ({ctype})3", dtype, ctype, given=given)
@@ -306,7 +306,7 @@ def test_functions_have_the_precision_of_their_argument(device: HostDevice, name
 
 
 @pytest.mark.parametrize(("dtype", "ctype"), [(np.float32, "float"), (np.float64, "double")])
-def test_a_product_is_rounded_before_it_is_added(device: HostDevice, dtype: Any, ctype: str) -> None:
+def test_a_product_is_rounded_before_it_is_added(device: PlainDevice, dtype: Any, ctype: str) -> None:
     """(1 + e)^2 - 1 - 2 e is e^2 with one rounding, and 0 with two."""
     x = dtype(1) + np.finfo(dtype).eps
     found = per_thread(device, f"x * x + ({ctype})-{float(x * x)!r}", dtype, ctype, given=np.full(32, x))
@@ -314,7 +314,7 @@ def test_a_product_is_rounded_before_it_is_added(device: HostDevice, dtype: Any,
 
 
 @pytest.mark.parametrize(("dtype", "ctype"), [(np.float32, "float"), (np.float64, "double")])
-def test_denormal_numbers_stay(device: HostDevice, dtype: Any, ctype: str) -> None:
+def test_denormal_numbers_stay(device: PlainDevice, dtype: Any, ctype: str) -> None:
     tiny = np.full(32, np.finfo(dtype).smallest_normal)
     found = per_thread(device, f"x / ({ctype})4", dtype, ctype, given=tiny)
     np.testing.assert_array_equal(found, tiny / dtype(4))
@@ -330,6 +330,6 @@ def test_denormal_numbers_stay(device: HostDevice, dtype: Any, ctype: str) -> No
     "unsigned long long x = 0; x = __shfl_sync(~0u, x, 0);",
     "asm volatile(\"ld.acquire.gpu.u32 %0, [%1];\");", "\n#include <cstdint>\n",
 ])
-def test_the_rest_of_cuda_does_not_compile(device: HostDevice, body: str) -> None:
+def test_the_rest_of_cuda_does_not_compile(device: PlainDevice, body: str) -> None:
     with pytest.raises(CompileError, match=r"g\+\+ does not compile this with the shim\n(.*\n)*.*[eE]rror"):
         kernel(device, "int* out", body)

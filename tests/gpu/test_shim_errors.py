@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu.gxx import needs_gxx
-from gpu.host import H200, HostDevice, KernelError
+from gpu.host import H200, KernelError, PlainDevice
 
 pytestmark = needs_gxx
 
 
 def message(body: str, blocks: int = 1, threads: int = 64, *, shared: int = 0, cooperative: bool = False,
-            parameters: str = "int* out", args: tuple[Any, ...] | None = None, device: HostDevice | None = None) -> str:
+            parameters: str = "int* out", args: tuple[Any, ...] | None = None, device: PlainDevice | None = None) -> str:
     """What is said when ``snn_test`` with this body is launched. The body starts at line 2."""
     source = f'extern "C" __global__ void snn_test({parameters}) {{\n{body}\n}}\n'
-    run = (device or HostDevice()).module(source, ("snn_test",))["snn_test"]
+    run = (device or PlainDevice()).module(source, ("snn_test",))["snn_test"]
     with pytest.raises((KernelError, TypeError)) as caught:
         run(blocks, threads, (np.zeros(1, np.int32),) if args is None else args, shared, cooperative)
     return str(caught.value)
@@ -91,7 +91,7 @@ def test_a_loop_that_waits_for_long_is_no_deadlock() -> None:
     """
     source = f'extern "C" __global__ void snn_test(unsigned* counter) {{{body}}}'
     counter = np.zeros(1, np.uint32)
-    HostDevice().module(source, ("snn_test",))["snn_test"](2, 32, (counter,), cooperative=True)
+    PlainDevice().module(source, ("snn_test",))["snn_test"](2, 32, (counter,), cooperative=True)
     assert counter[0] == 1
 
 
@@ -130,7 +130,7 @@ def test_a_write_outside_of_shared_memory(place: str) -> None:
 
 
 def test_a_device_goes_on_after_a_failure() -> None:
-    device, out = HostDevice(), np.zeros(1, np.int32)
+    device, out = PlainDevice(), np.zeros(1, np.int32)
     message("out[0] = 7 / out[0];", device=device)
     message("if (threadIdx.x) __syncthreads();", device=device)
     source = 'extern "C" __global__ void snn_test(int* out) { atomicAdd(out, __syncthreads_count(1)); }'
@@ -150,13 +150,13 @@ def test_a_device_goes_on_after_a_failure() -> None:
     (dict(blocks=9, cooperative=True), "9 blocks that wait for each other, but the device runs 8 at a time"),
 ])
 def test_a_launch_that_no_device_can_do(shape: dict[str, Any], problem: str) -> None:
-    assert message("", device=HostDevice(resident=8), **shape) == f"kernel snn_test is launched with {problem}"
+    assert message("", device=PlainDevice(resident=8), **shape) == f"kernel snn_test is launched with {problem}"
 
 
 @pytest.mark.parametrize("bound", ["128", "SNN_THREADS"])
 def test_more_threads_than_a_kernel_was_compiled_for(bound: str) -> None:
     source = f'#define SNN_THREADS 128\nextern "C" __global__ void SNN_LAUNCH({bound})\nsnn_test(int* out) {{}}'
-    run = HostDevice().module(source, ("snn_test",))["snn_test"]
+    run = PlainDevice().module(source, ("snn_test",))["snn_test"]
     run(1, 128, (np.zeros(1, np.int32),))
     with pytest.raises(KernelError) as caught:
         run(1, 160, (np.zeros(1, np.int32),))
@@ -166,7 +166,7 @@ def test_more_threads_than_a_kernel_was_compiled_for(bound: str) -> None:
 
 def test_a_device_without_cooperative_launches() -> None:
     limits = type(H200)(**{**H200.__dict__, "cooperative": False})
-    assert message("", cooperative=True, device=HostDevice(limits=limits)) == (
+    assert message("", cooperative=True, device=PlainDevice(limits=limits)) == (
         "kernel snn_test is launched with a cooperative launch, which the device cannot do")
 
 
@@ -210,7 +210,7 @@ def test_arguments_of_every_type_arrive() -> None:
     }"""
     args = (out, np.int32(-5), np.int64(-1 << 40), np.uint32(0xFFFFFFFF), np.float32(0.1), np.float64(0.1),
             np.arange(10, 20, dtype=np.uint8))
-    HostDevice().module(source, ("snn_test",))["snn_test"](1, 32, args)
+    PlainDevice().module(source, ("snn_test",))["snn_test"](1, 32, args)
     np.testing.assert_array_equal(out, [-5, -1 << 40, 0xFFFFFFFF, np.float32(0.1), 0.1, 13])
 
 
@@ -218,5 +218,5 @@ def test_arguments_of_every_type_arrive() -> None:
 def test_elements_of_arrays_may_differ_in_sign(dtype: type) -> None:
     out = np.zeros(2, dtype)
     source = 'extern "C" __global__ void snn_test(int* a, unsigned* b) { a[0] = 1; b[1] = 2; }'
-    HostDevice().module(source, ("snn_test",))["snn_test"](1, 32, (out, out))
+    PlainDevice().module(source, ("snn_test",))["snn_test"](1, 32, (out, out))
     np.testing.assert_array_equal(out, [1, 2])

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 import snnsim as sn
 from snnsim.backends.reference.engine import ReferenceEngine
-from snnsim.drain import Drain, in_order
+from snnsim.drain import Action, Drain, in_order
 from snnsim.engine import Chunk
 from snnsim.errors import NumericalError, RunError
 from snnsim.lowering import make_plan
@@ -26,6 +26,7 @@ from snnsim.program import Program
 from snnsim.recording import Recorder
 from snnsim.registry import backends
 
+FULL = r"^the disk is full$"
 CONFIG = """\
 snnsim: 1
 seed: 3
@@ -118,7 +119,7 @@ def program(kind: type[ReferenceEngine] = Beside) -> Program:
     """The network of this file in short chunks, so that there are many."""
     net = sn.loads(CONFIG)
     made = Program(net, make_plan(net), OfEngine(kind))
-    made._widest = lambda: 40   # type: ignore[method-assign]
+    made._widest = lambda: 10   # type: ignore[method-assign]
     return made
 
 
@@ -137,11 +138,11 @@ def data(path: Path) -> dict[str, tuple[Any, bytes]]:
 
 def recorded(path: Path, kind: type[ReferenceEngine], made: Callable[..., Recorder] = Recorder,
              **options: Any) -> tuple[Program, dict[str, tuple[Any, bytes]]]:
-    """A run of 1000 steps recorded to a file, and all that is in the file, also where the run raises."""
+    """A run of 400 steps recorded to a file, and all that is in the file, also where the run raises."""
     it = program(kind)
     recorder = made(it.recording_plan({}), path)
     try:
-        it.run_steps(1000, recorder, **options)
+        it.run_steps(400, recorder, **options)
         recorder.close({})
     except NumericalError:
         recorder.abort()
@@ -190,50 +191,74 @@ def test_few_actions_wait() -> None:
     assert len(put) == 6
 
 
-def test_an_error_is_raised_by_the_next_put_and_ends_the_rest() -> None:
-    """Nothing runs after it, and it is raised once."""
-    found, failed = list[int](), threading.Event()
-
-    def fail() -> None:
-        failed.set()
-        raise RunError("the disk is full")
-
-    with pytest.raises(RunError, match="^the disk is full$") as caught, Drain() as drain:
-        drain.put(lambda: found.append(0))
-        drain.put(fail)
-        failed.wait()
-        while True:
-            drain.put(lambda: found.append(1))
-    assert (found, caught.value.__context__) == ([0], None)
-
-
 def fail() -> None:
     """What an action may do."""
     raise RunError("the disk is full")
 
 
+def drained(*actions: Action, then: BaseException | None = None) -> None:
+    """Put them; `then` is raised in the main thread."""
+    with Drain() as drain:
+        for action in actions:
+            drain.put(action)
+        if then is not None:
+            raise then
+
+
+def test_an_error_ends_the_rest() -> None:
+    """It is raised once, by a later ``put``; what waits behind it never runs."""
+    found: list[int] = []
+    with pytest.raises(RunError, match=FULL) as caught:
+        drained(partial(found.append, 0), fail, *[partial(found.append, 1)] * 100)
+    assert (found, caught.value.__context__) == ([0], None)
+
+
+def test_an_error_is_raised_by_the_next_put() -> None:
+    """So that the engine does not go on for nothing."""
+    put: list[int] = []
+
+    def put_all() -> None:
+        with Drain() as drain:
+            drain.put(fail)
+            while drain._error is None:
+                time.sleep(0.001)
+            drain.put(partial(put.append, 1))
+            put.append(2)
+
+    with pytest.raises(RunError, match=FULL):
+        put_all()
+    assert put == []
+
+
 def test_an_error_of_the_last_action_is_raised_at_the_end() -> None:
     """It is not lost when nothing is put any more."""
-    with pytest.raises(RunError, match="^the disk is full$"), Drain() as drain:
-        drain.put(fail)
+    with pytest.raises(RunError, match=FULL):
+        drained(fail)
 
 
 def test_an_error_beside_replaces_that_of_the_engine() -> None:
     """The other says that all before it is recorded, which is then wrong; it stays as the context."""
-    with pytest.raises(RunError, match="^the disk is full$") as caught, Drain() as drain:
-        drain.put(fail)
-        raise NumericalError("v became nan")
+    with pytest.raises(RunError, match=FULL) as caught:
+        drained(fail, then=NumericalError("v became nan"))
     assert isinstance(caught.value.__context__, NumericalError)
 
 
 def test_an_interrupt_goes_before_an_error() -> None:
     """Who interrupts a run does not want it handled as an error."""
-    with pytest.raises(KeyboardInterrupt), Drain() as drain:
-        drain.put(fail)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        drained(fail, then=KeyboardInterrupt())
+
+
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """SIGINT raises ``KeyboardInterrupt``, also where the tests were started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to a thread are a POSIX matter")
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("times", [1, 3])
 def test_interrupts_at_the_end_wait_for_what_is_under_way(times: int) -> None:
     """However often Ctrl-C comes: actions are done before anyone else uses what they use."""
@@ -245,13 +270,8 @@ def test_interrupts_at_the_end_wait_for_what_is_under_way(times: int) -> None:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         time.sleep(0.02)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt), Drain() as drain:
-            drain.put(interrupt)
-            drain.put(lambda: found.append(1))
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        drained(interrupt, partial(found.append, 1))
     assert found == [1]
 
 
@@ -263,7 +283,7 @@ def test_files_do_not_depend_on_the_overlap(tmp_path: Path, made: type[Recorder]
     _, expected = recorded(tmp_path / "a.h5", ReferenceEngine)
     it, found = recorded(tmp_path / "b.h5", Beside, made)
     assert found == expected
-    assert int(it.counts.sum()) > 100
+    assert int(it.counts.sum()) > 50
     assert len(it.engine.asked) > 20   # type: ignore[attr-defined]
 
 
@@ -292,7 +312,7 @@ def test_commits_count_what_was_written(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("snnsim.program._COMMIT_S", 0.0)
     whole, counts = program(ReferenceEngine), list[tuple[int, int]]()
     memory = Recorder(whole.recording_plan({}))
-    whole.run_steps(1000, memory)
+    whole.run_steps(400, memory)
     steps = memory.close().steps_of("exc")[0]
 
     class Reading(Recorder):
@@ -303,7 +323,7 @@ def test_commits_count_what_was_written(tmp_path: Path, monkeypatch: pytest.Monk
     recorded(tmp_path / "a.h5", Beside, Reading)
     assert len(counts) > 20
     assert counts == [(step, int((steps <= step).sum())) for step, _ in counts]
-    assert counts[-1][0] == 1000
+    assert counts[-1][0] == 400
 
 
 @pytest.mark.parametrize("fails", [1, 20])
@@ -312,18 +332,18 @@ def test_an_error_of_the_recorder_stops_the_engine(fails: int) -> None:
     it = program()
     recorder = Slow(it.recording_plan({}))
     recorder.fails = fails
-    with pytest.raises(RunError, match="^the disk is full$"):
-        it.run_steps(1000, recorder)
+    with pytest.raises(RunError, match=FULL):
+        it.run_steps(400, recorder)
     assert recorder.blocks == fails
     assert len(it.engine.asked) <= fails // 3 + 5   # type: ignore[attr-defined]
 
 
 class Failing(Beside):
-    """A state becomes NaN in step 777."""
+    """A state becomes NaN in step 277."""
 
     def _step(self) -> Any:
         sent = super()._step()
-        if self.done >= 777:
+        if self.done >= 277:
             self.states[0]["v"][2] = np.nan
         return sent
 
@@ -335,7 +355,7 @@ def test_all_before_an_error_of_the_engine_is_recorded(tmp_path: Path, raising: 
     class Raising(Failing):
         def advance(self, steps: int) -> Chunk:
             chunk = super().advance(steps)
-            if raising and self.done >= 777:
+            if raising and self.done >= 277:
                 raise NumericalError("v became nan")
             return chunk
 
@@ -346,19 +366,19 @@ def test_all_before_an_error_of_the_engine_is_recorded(tmp_path: Path, raising: 
     it, found = recorded(tmp_path / "b.h5", Raising, Slow)
     assert found == expected
     recording = sn.open(tmp_path / "b.h5")
-    assert (recording.steps, recording.finished) == (776, False)
+    assert (recording.steps, recording.finished) == (276, False)
     assert [recording.count(name) for name in ("exc", "silent")] == it.counts[:2].tolist()
 
 
 def test_the_error_of_the_recorder_goes_before_that_of_the_engine() -> None:
     """Nobody is told that all before the step is recorded when it is not."""
     it = program(Failing)
-    it._widest = lambda: 1000   # type: ignore[method-assign]
-    it._chunk = 1000
+    it._widest = lambda: 400   # type: ignore[method-assign]
+    it._chunk = 400
     recorder = Slow(it.recording_plan({}))
     recorder.fails = 5
-    with pytest.raises(RunError, match="^the disk is full$") as caught:
-        it.run_steps(1000, recorder)
+    with pytest.raises(RunError, match=FULL) as caught:
+        it.run_steps(400, recorder)
     assert not isinstance(caught.value, NumericalError)
 
 
@@ -369,13 +389,13 @@ def test_a_stopped_run_is_recorded_up_to_where_it_is(tmp_path: Path) -> None:
 
     def stop() -> bool:
         calls.append(int(it.counts.sum()))
-        return len(calls) > 8
+        return len(calls) > 12
 
-    it.run_steps(1000, recorder, stop=stop)
-    assert 0 < it.done < 1000
+    it.run_steps(400, recorder, stop=stop)
+    assert 0 < it.done < 400
     assert recorder.step == it.done
     assert sum(recorder.counts.values()) <= it.counts.sum()
-    it.run_steps(1000 - it.done, recorder)
+    it.run_steps(400 - it.done, recorder)
     recorder.close({})
     _, expected = recorded(tmp_path / "a.h5", ReferenceEngine)
     assert data(tmp_path / "b.h5") == expected
@@ -385,7 +405,7 @@ def test_counts_are_right_between_chunks() -> None:
     """Progress displays and stops may look at them, however far recording has come."""
     it, counts = program(), list[tuple[int, int]]()
     recorder = Slow(it.recording_plan({}))
-    it.run_steps(1000, recorder, progress=lambda done, _: counts.append((done, int(it.counts.sum()))))
+    it.run_steps(400, recorder, progress=lambda done, _: counts.append((done, int(it.counts.sum()))))
     other = program(ReferenceEngine)
     for done, count in counts:
         other.run_steps(done - other.done)
@@ -398,11 +418,11 @@ def test_an_interrupted_run_leaves_no_thread() -> None:
     recorder = Slow(it.recording_plan({}))
 
     def interrupt(done: int, steps: int) -> None:
-        if done > 300:
+        if done > 100:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        it.run_steps(1000, recorder, progress=interrupt)
+        it.run_steps(400, recorder, progress=interrupt)
     assert recorder.counts["exc"] == it.counts[0] > 0
     recorder.abort()
 
@@ -410,9 +430,9 @@ def test_an_interrupted_run_leaves_no_thread() -> None:
 def test_time_of_recording_counts() -> None:
     """`run_s` has the time until the last chunk is recorded."""
     it = program(Idle)
-    it._widest = lambda: 1000   # type: ignore[method-assign]
-    it._chunk = 1000
-    it.run_steps(1000, Slow(it.recording_plan({})))
+    it._widest = lambda: 400   # type: ignore[method-assign]
+    it._chunk = 400
+    it.run_steps(400, Slow(it.recording_plan({})))
     assert it.run_s > 3 * 0.003
 
 

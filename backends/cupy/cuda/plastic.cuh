@@ -36,16 +36,13 @@ static __device__ __forceinline__ T* column_at(const Learning& l, int entry) {
     return (T*)l.x[entry] + l.base;
 }
 
-// The row of a step in a ring; steps before the first one have rows, too.
-static __device__ __forceinline__ long long ring_row(long long step, long long rows) {
-    const long long row = step % rows;
-    return row < 0 ? row + rows : row;
-}
+// The row of a step in a ring of mask + 1 rows, a power of two; steps before the first one have rows, too.
+static __device__ __forceinline__ long long ring_row(long long step, long long mask) { return step & mask; }
 
 // What sources show in a step, [sources].
 template <class T>
-static __device__ __forceinline__ T* shown(const long long* x, int entry, int rows, long long step) {
-    return (T*)x[entry] + ring_row(step, x[rows]) * x[X_N_SOURCE];
+static __device__ __forceinline__ T* shown(const long long* x, int entry, int mask, long long step) {
+    return (T*)x[entry] + ring_row(step, x[mask]) * x[X_N_SOURCE];
 }
 
 // The modulating variable of all units as a step left it.
@@ -95,8 +92,8 @@ static __device__ __forceinline__ void keep_source_trace(const Frame& f, const l
 static __device__ __forceinline__ void keep_last(const Frame& f, const long long* x) {
     const long long* p = population(f, x[X_SOURCE]);
     const long long first = p[P_OWN_LOW] + p[P_LOW];
-    const long long* before = shown<long long>(x, X_LAST, X_LAST_ROWS, f.step - 1) + first;
-    long long* now = shown<long long>(x, X_LAST, X_LAST_ROWS, f.step) + first;
+    const long long* before = shown<long long>(x, X_LAST, X_LAST_SHOWN, f.step - 1) + first;
+    long long* now = shown<long long>(x, X_LAST, X_LAST_SHOWN, f.step) + first;
     for (int i = (int)threadIdx.x; i < (int)p[P_SIZE]; i += (int)blockDim.x) {
         now[i] = spikes_of_unit(f, p, f.step - x[X_AXONAL], i) > 0 ? f.step : before[i];
     }
@@ -106,8 +103,8 @@ static __device__ __forceinline__ void keep_last(const Frame& f, const long long
 static __device__ __forceinline__ void keep_target_trace(const Frame& f, const long long* x, int before, int after,
                                                          real decay, real more, bool nearest) {
     const long long *p = population(f, x[X_TARGET]), n = x[X_N_TARGET];
-    const long long row = ring_row(f.step, x[X_TRACE_ROWS]) * n + p[P_LOW];
-    const real* old = (const real*)x[after] + ring_row(f.step - 1, x[X_TRACE_ROWS]) * n + p[P_LOW];
+    const long long row = ring_row(f.step, x[X_SEEN]) * n + p[P_LOW];
+    const real* old = (const real*)x[after] + ring_row(f.step - 1, x[X_SEEN]) * n + p[P_LOW];
     for (int i = (int)threadIdx.x; i < (int)p[P_SIZE]; i += (int)blockDim.x) {
         const real value = old[i] * decay;
         ((real*)x[before])[row + i] = value;
@@ -257,15 +254,6 @@ static __device__ __forceinline__ int source_of(const Learning& l, unsigned syna
     return low;
 }
 
-// `row` + later, in a ring.
-static __device__ __forceinline__ long long row_after(long long row, long long later, long long rows) {
-    return row + later >= rows ? row + later - rows : row + later;
-}
-
-static __device__ __forceinline__ long long row_before(long long row, long long late, long long rows) {
-    return row < late ? row - late + rows : row - late;
-}
-
 // The first event of a thread in a step that sends more than it may; `key` says which of them is before another.
 struct Worst {
     unsigned long long key;
@@ -327,7 +315,7 @@ static __device__ __forceinline__ void log_sent(const Frame& f, const Learning& 
 // What was sent arrives in this step.
 static __device__ __forceinline__ void take_arrivals(const Frame& f, const long long* x) {
     const long long* p = population(f, x[X_TARGET]);
-    sum_t* sent = (sum_t*)x[X_RING] + ring_row(f.step, x[X_DEPTH]) * x[X_N_TARGET] + p[P_LOW];
+    sum_t* sent = (sum_t*)x[X_RING] + ring_row(f.step, x[X_UNDER_WAY]) * x[X_N_TARGET] + p[P_LOW];
     for (int i = (int)threadIdx.x; i < (int)p[P_SIZE]; i += (int)blockDim.x) {
         const sum_t weight = sent[i];
         if (weight != 0) {

@@ -163,6 +163,17 @@ snn_run(const long long* given, const long long* clock, int offset, int steps, i
 #endif
 }
 
+// What couplings read in the step after clock[0], from the states as they are.
+extern "C" __global__ void SNN_LAUNCH(SNN_THREADS) snn_publish(const long long* given, const long long* clock) {
+    SNN_SHARED(shared);
+    Frame f = open_block(shared, given, clock, 0);
+#if SNN_RESIDENT
+    copy_states(f, true);
+    __syncthreads();
+#endif
+    publish(f);
+}
+
 // What plastic synapses make of the steps until clock[0].
 extern "C" __global__ void SNN_LAUNCH(SNN_THREADS) snn_learn(const long long* given, const long long* clock) {
     SNN_SHARED(shared);
