@@ -55,22 +55,22 @@ class PlasticArrays:
                 "sources": packed.sources, "state_w": packed.w, **states}
 
     def _sizes(self) -> dict[str, Any]:
-        xp, it, parts = self.device.xp, self.it, len(self.layout.own)
-        late = any("since_pre" in program.uses(Op.DRIVE) for program in self.rule.programs.values())
+        xp, it, rule, parts = self.device.xp, self.it, self.rule, len(self.layout.own)
+        late = any("since_pre" in program.uses(Op.DRIVE) for program in rule.programs.values())
         last_rows, depth = self.shown if late else 1, rows_for(self.delays.depth)
         sums = np.int64 if self.layout.wide else np.int32
         length = self.packed.w.size / max(1, parts * self.n_source)
         fault = np.tile(np.array(NO_FAULT, np.int64), (parts, 1))
         return {"source": it.source, "target": it.target, "n_source": self.n_source, "n_target": self.n_target,
                 "shown": self.shown - 1, "last_shown": last_rows - 1, "seen": self.seen - 1, "under_way": depth - 1,
-                "axonal": self.rule.axonal, "low": self.delays.low,
-                "delay_count": self.delays.count, "groups": self.delays.groups, "interval": self.rule.interval,
+                "axonal": rule.axonal, "low": self.delays.low,
+                "delay_count": self.delays.count, "groups": self.delays.groups, "interval": rule.interval,
                 "lanes": min(LANES, 1 << max(0, math.ceil(math.log2(max(1.0, length))))),
                 "place": self.layout.place[it.target, it.ports[0]] if it.ports[0] else -1,
                 "ring": xp.zeros((depth, self.n_target), sums),
                 "last": xp.full((last_rows, self.n_source), NEVER, np.int64),
                 "fault": self.device.upload(fault), "found": xp.zeros(parts, self.plan.dtype),
-                "sums": xp.zeros(self.n_target if self.rule.interval else 0, np.int64)}
+                "sums": xp.zeros(self.n_target if rule.interval else 0, np.int64)}
 
     def _numbers(self) -> dict[str, float]:
         real, quantum, rule = self.plan.dtype, self.it.quanta[0], self.rule

@@ -82,15 +82,13 @@ class Event(NestedPrinter):
         return special[instr.data]() if instr.data in special else self._trace(instr.data)
 
     def depth_of(self, instr: Instr) -> int:
-        if instr.op is Op.STATE or instr.data == "sum_w":
+        # A source that spikes again in this very step finds another time since the latest event.
+        if instr.op is Op.STATE or instr.data in ("sum_w", "since_pre"):
             return _SYNAPSE
         if instr.data == "modulator":
             return self._side("post") if self.shape.per_target else _PARAMETERS
-        side = "pre" if instr.data == "since_pre" else self.kinds[instr.data]
-        if side == "modulator":
-            return _PARAMETERS
-        # A source that spikes again in this very step finds another time since the latest event.
-        return _SYNAPSE if (self.event, instr.data) == ("pre", "since_pre") else self._side(side)
+        side = self.kinds[instr.data]
+        return _PARAMETERS if side == "modulator" else self._side(side)
 
     def _side(self, side: str) -> int:
         """How often what belongs to a source or a target is read."""
@@ -109,11 +107,10 @@ class Event(NestedPrinter):
         return f"{self._named('state', name, f'real* {{0}} = column_at<real>(l, {entry});')}[j]"
 
     def _since(self) -> str:
-        step = "l.step" if self._sees("pre") and self.event != "step" else "l.step - 1"
-        last = self._named("last", "", f"const long long* {{0}} = shown<const long long>(l.x, X_LAST, X_LAST_SHOWN, {step});",
+        """Of presynaptic events alone."""
+        last = self._named("last", "", "const long long* {0} = shown<const long long>(l.x, X_LAST, X_LAST_SHOWN, l.step - 1);",
                            "const double dt = exactly(l.x, X_DT);")
-        first = f"since({last}[i], l.step, dt)"
-        return f"time > 0 ? (real)0 : {first}" if self.event == "pre" else first
+        return f"time > 0 ? (real)0 : since({last}[i], l.step, dt)"
 
     def _modulator(self) -> str:
         if not self.shape.per_target:
@@ -209,7 +206,7 @@ class Event(NestedPrinter):
         wanted = [(shape.target, "targets", self.event != "post"),
                   (shape.delay, "delays", shape.many_delays or self.event == "post"),
                   ("unsigned", "positions", self.event == "post"),
-                  (shape.source, "sources", self.event == "post" and self._has("pre", "last"))]
+                  (shape.source, "sources", self.event == "post" and self._has("pre"))]
         return [f"const {kind}* {name} = column_at<const {kind}>(l, X_{name.upper()});"
                 for kind, name, use in wanted if use]
 
@@ -241,7 +238,7 @@ class Event(NestedPrinter):
 
     def _columns(self) -> list[str]:
         synapse = ["const unsigned j = positions[q];",
-                   *(["const int i = (int)sources[q];"] if self._has("pre", "last") else []),
+                   *(["const int i = (int)sources[q];"] if self._has("pre") else []),
                    "for (int time = 0; time < times(f, k); ++time) {", *_deeper(*self.body, *self.after), "}"]
         column = ["const int late = list[k] / LANES / words;",
                   "const int t = (int)l.p[P_LOW] + list[k] / LANES % words * LANES + list[k] % LANES;",
@@ -252,7 +249,7 @@ class Event(NestedPrinter):
                 "for (int k = (int)threadIdx.x / LANES; k < total; k += (int)blockDim.x / LANES) {", *_deeper(*column), "}"]
 
     def _all(self) -> list[str]:
-        source = ["const int i = source_of(l, j);"] if self._has("pre", "last") else []
+        source = ["const int i = source_of(l, j);"] if self._has("pre") else []
         synapse = ["const int t = (int)targets[j];", *source, *self._seen(self._delay()), *self.row, *self.body,
                    *self.after]
         return ["for (unsigned j = threadIdx.x; j < l.count; j += blockDim.x) {", *_deeper(*synapse), "}"]

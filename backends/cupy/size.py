@@ -29,7 +29,8 @@ def device_bytes(plan: Plan, layout: Layout, source: KernelSource) -> int:
     rings = (8 if layout.wide else 4) * len(layout.own) * layout.rows * max(1, layout.places)
     history = slots_of(plan, layout, source.counted) * layout.all_words * 4 * (1 + LANES * source.counted)
     traces = _TRACES if plan.traces else 0
-    return bundles + coupled_bytes(plan, layout) + plastic_bytes(plan, layout) + 3 * units + 3 * rings + history + traces
+    more = coupled_bytes(plan, layout) + plastic_bytes(plan, layout)
+    return bundles + more + 3 * units + 3 * rings + history + traces
 
 
 def _unit(source: KernelSource, number: int) -> int:

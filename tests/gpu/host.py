@@ -130,13 +130,17 @@ class HostDevice(PlainDevice):
 
     def __init__(self, *, index: int = 0, **options: Any) -> None:
         super().__init__(**options)
-        self.xp = Namespace(index)
+        self.functions = Namespace(index)
+
+    @property
+    def xp(self) -> Any:
+        return self.functions
 
     def upload(self, values: np.ndarray) -> DeviceArray:
         if not isinstance(values, np.ndarray):
             raise TypeError(f"expected an array of NumPy, found {type(values).__name__}")
         self._wait("upload")
-        return DeviceArray(super().upload(values), self.xp)
+        return DeviceArray(super().upload(values), self.functions)
 
     def download(self, array: DeviceArray) -> np.ndarray:
         self._wait("download")
@@ -147,11 +151,11 @@ class HostDevice(PlainDevice):
         return super().address(self.memory(array)) if array.size else 0
 
     def capture(self, launches: Callable[[], None]) -> Callable[[], None]:
-        self.xp.capturing = True
+        self.functions.capturing = True
         try:
             return super().capture(launches)
         finally:
-            self.xp.capturing = False
+            self.functions.capturing = False
 
     def synchronize(self) -> None:
         self._wait("synchronize")
@@ -159,11 +163,11 @@ class HostDevice(PlainDevice):
     def memory(self, array: Any) -> Any:
         if isinstance(array, np.ndarray):
             raise TypeError(GIVEN)
-        return self.xp.given(array)
+        return self.functions.given(array)
 
     def _wait(self, reason: str) -> None:
-        self.xp.refuse_capture()
-        self.xp.waits[reason] += 1
+        self.functions.refuse_capture()
+        self.functions.waits[reason] += 1
 
 
 @dataclass(frozen=True)

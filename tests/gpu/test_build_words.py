@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu.gxx import needs_gxx
-from gpu.host import HostDevice
+from gpu.host import PlainDevice
 
 import snnsim as sn
 from snnsim.backends.cupy.build_job import JOB, source
@@ -39,7 +39,7 @@ extern "C" __global__ SNN_LAUNCH(32) void snn_edges(const unsigned* edges, const
 
 def of_words(kernel: str, out: np.ndarray, *given: np.ndarray) -> np.ndarray:
     """`out`, filled by a kernel with what becomes of the words that are given; arrays are those of the host."""
-    device = HostDevice()
+    device = PlainDevice()
     found = device.upload(out)
     kernels = device.module(source() + OF_WORDS, ("snn_values", "snn_gaps", "snn_edges"))
     kernels[kernel](1, 32, (*map(device.upload, given), found))

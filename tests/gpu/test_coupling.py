@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coupled import NETWORKS, many, noisy, pair, strong
+from coupled import NETWORKS, many, noisy, pair, spiking, strong
 from gpu.cubins import ARCHITECTURES, INEXACT, needs_nvrtc
 from gpu.guard import guarded
 from gpu.gxx import needs_gxx
@@ -38,12 +38,6 @@ Outcome = dict[Any, np.ndarray]
 _known: dict[tuple[str, str], Outcome] = {}
 
 
-def network(name: str, precision: str) -> sn.Network:
-    net = NETWORKS[name](precision)
-    net.projections[:] = [p for p in net.projections if p.synapse is None]
-    return net
-
-
 def engine(plan: Plan, strategy: str = "persistent", parts: int = 3, threads: int = 64, seed: int = 1) -> GpuEngine:
     return GpuEngine(plan, HostDevice(seed=seed), parts=parts, threads=threads, strategy=strategy)
 
@@ -72,7 +66,7 @@ def assert_same(one: Outcome, other: Outcome) -> None:
 
 def expected(name: str, precision: str) -> Outcome:
     if (name, precision) not in _known:
-        _known[name, precision] = outcome(ReferenceEngine(make_plan(network(name, precision))))
+        _known[name, precision] = outcome(ReferenceEngine(make_plan(NETWORKS[name](precision))))
     return _known[name, precision]
 
 
@@ -83,7 +77,7 @@ def expected(name: str, precision: str) -> Outcome:
 def test_bits_of_the_reference(name: str, precision: str, way: tuple[str, int, int]) -> None:
     """States and spikes are those of ``reference``; no kernel leaves its arrays."""
     with guarded():
-        found = outcome(engine(make_plan(network(name, precision)), *way))
+        found = outcome(engine(make_plan(NETWORKS[name](precision)), *way))
     assert found["step"].size
     assert_same(expected(name, precision), found)
 
@@ -91,7 +85,10 @@ def test_bits_of_the_reference(name: str, precision: str, way: tuple[str, int, i
 @pytest.mark.parametrize("name", ["many", "spiking"])
 def test_several_devices(name: str) -> None:
     """Devices see the variables of each other's units, also where populations have levels."""
-    assert_same(expected(name, "single"), outcome(group(make_plan(network(name, "single"))), (150, 250)))
+    net = NETWORKS[name]("single")
+    net.projections[:] = [p for p in net.projections if p.synapse is None]
+    plan = make_plan(net)
+    assert_same(outcome(ReferenceEngine(plan)), outcome(group(plan), (150, 250)))
 
 
 @pytest.mark.parametrize("indegree", [1, 5, 20, 100])
@@ -170,7 +167,7 @@ def test_numbers_near_zero(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", ["persistent", "launches"])
 def test_going_back(strategy: str) -> None:
     """What follows a snapshot is the same again, after any number of steps."""
-    run = engine(make_plan(network("spiking", "single")), strategy)
+    run = engine(make_plan(spiking("single")), strategy)
     run.advance(101)
     saved = run.snapshot()
     once = outcome(run, (100,))
@@ -181,7 +178,7 @@ def test_going_back(strategy: str) -> None:
 
 def test_resumed(tmp_path: Path) -> None:
     """States are all that couplings need to go on, from and to another backend."""
-    net, path = network("spiking", "single"), tmp_path / "state.ckpt"
+    net, path = spiking("single"), tmp_path / "state.ckpt"
     plan, gpu = make_plan(net), CupyBackend(lambda: HostDevice(seed=2), parts=3, threads=64)
     whole = sn.compile(net, backend="reference")
     whole.run_steps(STEPS)
@@ -215,6 +212,17 @@ def test_divergence_names_the_first_synapse(way: tuple[str, int, int]) -> None:
     assert message(engine(make_plan(strong()), *way), 200) == (
         "projection strong: the coupling of unit 0 to unit 1 became 2.42223e+09 in step 15 (t = 1.5 ms); a smaller dt "
         "or weaker coupling may help")
+
+
+@pytest.mark.parametrize("strategy", ["persistent", "launches"])
+@pytest.mark.parametrize(("rule", "place"), [("growing", "projection strong: the coupling"),
+                                             ("exploding", "projection plastic: the synapse")])
+def test_what_is_wrong_first_stops_a_run(rule: str, place: str, strategy: str) -> None:
+    """Of a coupling and a plastic synapse, the one that is wrong earlier."""
+    plan = make_plan(strong(rule))
+    text = message(ReferenceEngine(plan))
+    assert text.startswith(place)
+    assert message(engine(plan, strategy)) == text
 
 
 @pytest.mark.parametrize("devices", [1, 2, 3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gpu.gxx import needs_gxx
-from gpu.host import HostDevice, HostKernel
+from gpu.host import HostKernel, PlainDevice
 
 pytestmark = needs_gxx
 
@@ -13,16 +13,16 @@ ADD = 'extern "C" __global__ void snn_add_to(int* out, int x) { if (threadIdx.x 
 
 
 @pytest.fixture
-def device() -> HostDevice:
-    return HostDevice()
+def device() -> PlainDevice:
+    return PlainDevice()
 
 
 @pytest.fixture
-def add(device: HostDevice) -> HostKernel:
+def add(device: PlainDevice) -> HostKernel:
     return device.module(ADD, ("snn_add_to",))["snn_add_to"]
 
 
-def test_what_is_uploaded_and_downloaded_is_a_copy(device: HostDevice) -> None:
+def test_what_is_uploaded_and_downloaded_is_a_copy(device: PlainDevice) -> None:
     values = np.arange(6).reshape(2, 3).T
     there = device.upload(values)
     back = device.download(there)
@@ -32,7 +32,7 @@ def test_what_is_uploaded_and_downloaded_is_a_copy(device: HostDevice) -> None:
     assert back[0, 1] == 3
 
 
-def test_the_address_of_an_array_reaches_it(device: HostDevice) -> None:
+def test_the_address_of_an_array_reaches_it(device: PlainDevice) -> None:
     source = 'extern "C" __global__ void snn_by_address(const long long* table) { ((int*)table[1])[threadIdx.x] = 5; }'
     there = device.upload(np.zeros(32, np.int32))
     table = device.upload(np.array([0, device.address(there)]))
@@ -40,7 +40,7 @@ def test_the_address_of_an_array_reaches_it(device: HostDevice) -> None:
     np.testing.assert_array_equal(there, 5)
 
 
-def test_a_capture_runs_when_it_is_called_and_each_time(device: HostDevice, add: HostKernel) -> None:
+def test_a_capture_runs_when_it_is_called_and_each_time(device: PlainDevice, add: HostKernel) -> None:
     out = device.upload(np.zeros(1, np.int32))
 
     def launches() -> None:
@@ -57,7 +57,7 @@ def test_a_capture_runs_when_it_is_called_and_each_time(device: HostDevice, add:
     assert out[0] == 205
 
 
-def test_a_capture_that_fails_leaves_the_device_as_it_was(device: HostDevice, add: HostKernel) -> None:
+def test_a_capture_that_fails_leaves_the_device_as_it_was(device: PlainDevice, add: HostKernel) -> None:
     with pytest.raises(TypeError, match="argument 2"):
         device.capture(lambda: add(1, 32, (np.zeros(1, np.int32), 1)))
     out = np.zeros(1, np.int32)
@@ -65,12 +65,12 @@ def test_a_capture_that_fails_leaves_the_device_as_it_was(device: HostDevice, ad
     assert out[0] == 1
 
 
-def test_a_module_is_compiled_once(device: HostDevice, add: HostKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_is_compiled_once(device: PlainDevice, add: HostKernel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert HostDevice().module(ADD, ("snn_add_to",))["snn_add_to"].library._name == add.library._name
+    assert PlainDevice().module(ADD, ("snn_add_to",))["snn_add_to"].library._name == add.library._name
 
 
-def test_two_modules_may_have_functions_of_one_name(device: HostDevice) -> None:
+def test_two_modules_may_have_functions_of_one_name(device: PlainDevice) -> None:
     def module(value: int) -> HostKernel:
         source = f"__device__ int answer() {{ return {value}; }}\n"
         source += 'extern "C" __global__ void snn_step(int* out) { out[threadIdx.x] = answer(); }'
@@ -84,5 +84,5 @@ def test_two_modules_may_have_functions_of_one_name(device: HostDevice) -> None:
 
 
 def test_the_host_says_how_many_blocks_it_holds_and_what_memory_is_free(add: HostKernel) -> None:
-    assert HostDevice(resident=7).resident_blocks(add, 64, 0) == 7
-    assert HostDevice().free() > 1 << 20
+    assert PlainDevice(resident=7).resident_blocks(add, 64, 0) == 7
+    assert PlainDevice().free() > 1 << 20
