@@ -126,8 +126,10 @@ class Couplings:
     @property
     def fault(self) -> float:
         """The step in which a coupling first added more than it may; infinite where none did."""
+        if not self.packed:
+            return math.inf
         after = min((int(step) - self.done) % (1 << 32) for step in self.device.download(self.diverged))
-        return math.inf if after == _NEVER or not self.packed else self.done + after
+        return math.inf if after == _NEVER else self.done + after
 
     def check(self) -> None:
         """``NumericalError`` that names the first synapse that added more than it may."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -116,6 +117,11 @@ class GpuEngine:
         self._fill()
         self.table = upload(self.host_table)
 
+    def _put_all(self, name: str, values: Sequence[int] | np.ndarray) -> None:
+        """A whole section."""
+        at = self.source.entries[name]
+        self.host_table[at : at + len(values)] = values
+
     def _put(self, name: str, value: int, offset: int = 0) -> None:
         self.host_table[self.source.entries[name] + offset] = value
 
@@ -138,9 +144,8 @@ class GpuEngine:
         for name, value in numbers.items():
             self._put(name, value)
         slot = 0
-        for name, values in self.couplings.entries().items():
-            for at, value in enumerate(values):
-                self._put(name, value, at)
+        for section, values in self.couplings.entries().items():
+            self._put_all(section, values)
         for k, arrays in enumerate(self.populations):
             self._put("ENTRY", self.source.entries[f"P{k}"], k)
             slot = self._fill_population(k, arrays, slot)
@@ -211,9 +216,8 @@ class GpuEngine:
             for name, value in values.items():
                 self._put(f"R{k}", value, TRACE.index(name))
         sections = self.plastic.open(self.done, steps)
-        for name, values in sections.items():
-            for at, value in enumerate(values):
-                self._put(name, value, at)
+        for section, entries in sections.items():
+            self._put_all(section, entries)
         if self.plan.traces or sections:
             self.table[...] = self.device.upload(self.host_table)
         self.clock[...] = self.done
@@ -256,9 +260,9 @@ class GpuEngine:
 
     def _check(self) -> None:
         """Raise what a synapse did wrong first: in a step, couplings act before plastic synapses."""
-        if self.couplings.fault <= self.plastic.fault:
-            self.couplings.check()
-        self.plastic.check()
+        coupled, plastic = self.couplings.fault, self.plastic.fault
+        if min(coupled, plastic) < math.inf:
+            (self.couplings if coupled <= plastic else self.plastic).check()
 
     # --- state -------------------------------------------------------------------------------------------------------
 

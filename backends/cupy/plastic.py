@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cupy.arrays import PopulationArrays
+from snnsim.backends.cupy.arrays import PopulationArrays, row_of_word
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic_arrays import NO_FAULT, PlasticArrays
@@ -29,7 +29,11 @@ class Plastic:
     def __init__(self, device: Device, plan: Plan, layout: Layout, source: PlasticSource,
                  populations: Sequence[PopulationArrays], counted: list[bool]) -> None:
         self.device, self.plan, self.layout, self.source, self.populations = device, plan, layout, source, populations
-        self.arrays = {k: PlasticArrays(device, plan, layout, k, populations, counted) for k in source.numbers}
+        # What is listed for one projection can be used for another of the same source.
+        rows = {k: device.upload(row_of_word(plan, layout, {k: 0}, counted))
+                for k in dict.fromkeys(plan.projections[k].source for k in source.numbers)}
+        self.arrays = {k: PlasticArrays(device, plan, layout, k, populations, rows[plan.projections[k].source])
+                       for k in source.numbers}
 
     @cached_property
     def records(self) -> WeightRecords:
@@ -58,9 +62,9 @@ class Plastic:
         rows = self.device.download(arrays.packed.rows).astype(np.int64)
         source = np.empty(rank.size, np.int64)
         source[rank] = np.repeat(np.tile(np.arange(arrays.n_source), rows.shape[0]), np.diff(rows, axis=1).reshape(-1))
-        columns = [self._in_order(rank, values).astype(np.int64) for values in (arrays.packed.targets, arrays.packed.delays)]
-        return {"source": source, "target": columns[0] + arrays.low, "delay": columns[1] + arrays.it.delays[0],
-                "w": self._in_order(rank, arrays.packed.w)}
+        target, delay, w = (self._in_order(rank, arrays.values[name]) for name in ("targets", "delays", "state_w"))
+        return {"source": source, "target": target.astype(np.int64) + arrays.low,
+                "delay": delay.astype(np.int64) + arrays.it.delays[0], "w": w}
 
     @property
     def synapses(self) -> int:
@@ -127,7 +131,8 @@ class Plastic:
 
     def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """See ``Engine.set_plasticity``."""
-        arrays, rank, own = self.arrays[number], self._rank(number), slice(self.arrays[number].low, self.arrays[number].high)
+        arrays, rank = self.arrays[number], self._rank(number)
+        own = slice(arrays.low, arrays.high)
         for name in ("w", *arrays.rule.states):
             arrays.values[f"state_{name}"][...] = self.device.upload(values[name][rank])
         self._set_shown(arrays, "last", done, values["last"])
@@ -156,7 +161,7 @@ class Plastic:
     # --- a call ------------------------------------------------------------------------------------------------------
 
     def open(self, done: int, steps: int) -> dict[str, list[int]]:
-        """Make room for what is recorded in the steps ahead, note the modulating variables; the sections of the table."""
+        """Make room for records of the steps ahead, note the modulating variables; the sections of the table."""
         for arrays in self.arrays.values():
             arrays.values["fault"][...] = self.device.upload(np.array(NO_FAULT, np.int64))
             self._note_variable(arrays, done)
@@ -166,7 +171,8 @@ class Plastic:
         return self._sections({k: self.records.entries(k) for k in self.arrays}) | courses
 
     def _sections(self, more: dict[int, dict[str, Any]]) -> dict[str, list[int]]:
-        return {f"X{k}": arrays.entries(self.source.rules[k].entries, more.get(k, {})) for k, arrays in self.arrays.items()}
+        return {f"X{k}": arrays.entries(self.source.rules[k].entries, more.get(k, {}))
+                for k, arrays in self.arrays.items()}
 
     def _note_variable(self, arrays: PlasticArrays, done: int) -> None:
         if "variable" in arrays.values:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cupy.arrays import PopulationArrays, row_of_word
+from snnsim.backends.cupy.arrays import PopulationArrays
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.layout import LANES, Layout
 from snnsim.backends.cupy.plastic_build import PackedRows, pack_rows
@@ -25,23 +25,21 @@ NO_FAULT = (0, -1)      # its step, and a key that is larger than any
 class PlasticArrays:
     """Everything of one projection. values: by the lower-case names of the table's entries; arrays, numbers.
 
-    populations: their arrays; counted: those whose units may spike several times in a step.
+    populations: their arrays; source_rows: where the units of each word begin among the sources, as ``row_of_word``.
     """
 
-    def __init__(self, device: Device, plan: Plan, layout: Layout, number: int, populations: Sequence[PopulationArrays],
-                 counted: list[bool]) -> None:
+    def __init__(self, device: Device, plan: Plan, layout: Layout, number: int,
+                 populations: Sequence[PopulationArrays], source_rows: Any) -> None:
         self.device, self.plan, self.layout, self.number = device, plan, layout, number
         self.it = plan.projections[number]
         self.rule, self.delays = rule_of(self.it), Delays.of(plan, self.it)
         self.low, self.high = layout.bounds(self.it.target)
         self.n_source = plan.populations[self.it.source].n
         self.packed = pack_rows(device, plan, layout, self.it)
-        # Sources show the end of the epoch before last, the last epoch and this one; synapses see traces of targets late.
+        # Sources show the end of the epoch before last, the last epoch and this one; targets are seen late.
         self.shown, self.seen = rows_for(2 * layout.epoch + 1), rows_for(layout.epoch + self.delays.depth)
-        self.values: dict[str, Any] = {**self._synapses(self.packed), **self._sizes(), **self._numbers(), **self._traces(),
-                                       **self._modulator(populations)}
-        words = row_of_word(plan, layout, {self.it.source: 0}, counted)
-        self.values["source_rows"] = device.upload(words)
+        self.values: dict[str, Any] = {"source_rows": source_rows, **self._synapses(self.packed), **self._sizes(),
+                                       **self._numbers(), **self._traces(), **self._modulator(populations)}
 
     @property
     def n_target(self) -> int:
@@ -49,10 +47,11 @@ class PlasticArrays:
 
     def _synapses(self, packed: PackedRows) -> dict[str, Any]:
         xp, rule = self.device.xp, self.rule
-        states = {f"state_{name}": xp.full(packed.w.size, value, self.plan.dtype) for name, value in rule.states.items()}
-        return {"base": self.device.upload(packed.base.astype(np.int64)), "rows": packed.rows, "targets": packed.targets,
-                "delays": packed.delays, "columns": packed.columns, "positions": packed.positions,
-                "sources": packed.sources, "state_w": packed.w, **states}
+        states = {f"state_{name}": xp.full(packed.w.size, value, self.plan.dtype)
+                  for name, value in rule.states.items()}
+        return {"base": self.device.upload(packed.base.astype(np.int64)), "rows": packed.rows,
+                "targets": packed.targets, "delays": packed.delays, "columns": packed.columns,
+                "positions": packed.positions, "sources": packed.sources, "state_w": packed.w, **states}
 
     def _sizes(self) -> dict[str, Any]:
         xp, it, rule, parts = self.device.xp, self.it, self.rule, len(self.layout.own)
@@ -83,7 +82,7 @@ class PlasticArrays:
 
     def _traces(self) -> dict[str, Any]:
         """Those of targets before and after the spikes of a step, those of sources after them."""
-        xp, found = self.device.xp, {}
+        xp, found = self.device.xp, dict[str, Any]()
         shapes = {"pre": (self.shown, self.n_source), "modulator": (len(self.layout.own), 2)}
         for trace in self.rule.traces:
             if trace.on == "post":

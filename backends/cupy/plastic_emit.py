@@ -65,8 +65,8 @@ class RulePrinter:
         events = [self._post(), self._pre()]
         if self.rule.tie == "pre_first":
             events.reverse()
-        return ["Learning l = begin_learning(f, x, step);", *self._modulator(), *self._all("step"), *events[0], *events[1],
-                *self._interval(), "__syncthreads();"]
+        return ["Learning l = begin_learning(f, x, step);", *self._modulator(), *self._all("step"), *events[0],
+                *events[1], *self._interval(), "__syncthreads();"]
 
     def _modulator(self) -> list[str]:
         """The number of modulating spikes, or what the variable was at the end of the step before."""
@@ -74,10 +74,11 @@ class RulePrinter:
             return []
         if self.shape.variable:
             return [] if self.shape.per_target else ["l.modulator = variable(x, step - 1)[0];"]
-        traces = [f"keep_modulator_trace(f, l, {self.entries.at(f'trace_{trace.name}')}, spikes, {self._numbers(trace)});"
-                  for trace in self.rule.traces if trace.on == "modulator"]
-        return ["const int spikes = modulating_spikes(f, x, step - x[X_MODULATOR_DELAY]);", "l.modulator = (real)spikes;",
-                *traces]
+        traces = [trace for trace in self.rule.traces if trace.on == "modulator"]
+        places = {trace: self.entries.at(f"trace_{trace.name}") for trace in traces}
+        return ["const int spikes = modulating_spikes(f, x, step - x[X_MODULATOR_DELAY]);",
+                "l.modulator = (real)spikes;",
+                *(f"keep_modulator_trace(f, l, {at}, spikes, {self._numbers(t)});" for t, at in places.items())]
 
     def _all(self, event: str) -> list[str]:
         return [f"{self.events[event].text()[0]}(f, l);", "__syncthreads();"] if event in self.events else []

@@ -108,8 +108,8 @@ class Event(NestedPrinter):
 
     def _since(self) -> str:
         """Of presynaptic events alone."""
-        last = self._named("last", "", "const long long* {0} = shown<const long long>(l.x, X_LAST, X_LAST_SHOWN, l.step - 1);",
-                           "const double dt = exactly(l.x, X_DT);")
+        shown = "shown<const long long>(l.x, X_LAST, X_LAST_SHOWN, l.step - 1)"
+        last = self._named("last", "", f"const long long* {{0}} = {shown};", "const double dt = exactly(l.x, X_DT);")
         return f"time > 0 ? (real)0 : since({last}[i], l.step, dt)"
 
     def _modulator(self) -> str:
@@ -218,7 +218,8 @@ class Event(NestedPrinter):
         if self.event != "pre":
             return seen if self._has("post") else []
         limit = ["const real limit = number(l.x, X_LIMIT);"] if self.checked else []
-        return [*seen, "sum_t* ring = (sum_t*)l.x[X_RING];", "const long long under_way = l.x[X_UNDER_WAY], later = l.step + l.x[X_LOW];",
+        return [*seen, "sum_t* ring = (sum_t*)l.x[X_RING];",
+                "const long long under_way = l.x[X_UNDER_WAY], later = l.step + l.x[X_LOW];",
                 "const real quanta = number(l.x, X_QUANTA);", *limit]
 
     def _seen(self, delay: str) -> list[str]:
@@ -228,13 +229,13 @@ class Event(NestedPrinter):
         return [f"const long long seen = ring_row(earlier - {delay}, rows_seen) * n_target + t;"]
 
     def _rows(self) -> list[str]:
-        each = [*self.body, *self._send(), *self.after]
+        event = [*self.body, *self._send(), *self.after]
         synapse = ["const int t = (int)targets[j];", *self._seen(self._delay()),
-                   "for (int time = 0; time < times(f, k); ++time) {", *_deeper(*each), "}"]
+                   "for (int time = 0; time < times(f, k); ++time) {", *_deeper(*event), "}"]
         row = ["const int i = list[k];", *self.row, "const unsigned end = l.rows[i + 1];",
                "for (unsigned j = l.rows[i] + threadIdx.x % lanes; j < end; j += lanes) {", *_deeper(*synapse), "}"]
-        return ["const int lanes = (int)l.x[X_LANES];",
-                "for (int k = (int)threadIdx.x / lanes; k < total; k += (int)blockDim.x / lanes) {", *_deeper(*row), "}"]
+        each = "for (int k = (int)threadIdx.x / lanes; k < total; k += (int)blockDim.x / lanes) {"
+        return ["const int lanes = (int)l.x[X_LANES];", each, *_deeper(*row), "}"]
 
     def _columns(self) -> list[str]:
         synapse = ["const unsigned j = positions[q];",
@@ -245,8 +246,8 @@ class Event(NestedPrinter):
                   *self._seen("late"), *self.row, "const Piece piece = piece_of(l, positions, delays, t, late);",
                   "for (unsigned q = piece.low + threadIdx.x % LANES; q < piece.high; q += LANES) {",
                   *_deeper(*synapse), "}"]
-        return ["const int words = target_words(l);",
-                "for (int k = (int)threadIdx.x / LANES; k < total; k += (int)blockDim.x / LANES) {", *_deeper(*column), "}"]
+        each = "for (int k = (int)threadIdx.x / LANES; k < total; k += (int)blockDim.x / LANES) {"
+        return ["const int words = target_words(l);", each, *_deeper(*column), "}"]
 
     def _all(self) -> list[str]:
         source = ["const int i = source_of(l, j);"] if self._has("pre") else []

@@ -25,13 +25,13 @@ class WeightRecords:
 
     def _found(self, request: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Part, place within the part, and position in the request, of its synapses, sorted by the first two."""
-        wanted, columns = self.plan.weights[request].synapses, []
-        for part, ranks in enumerate(self.ranks[self.plan.weights[request].projection]):
+        wanted, places, positions = self.plan.weights[request].synapses, [], []
+        for ranks in self.ranks[self.plan.weights[request].projection]:
             place = np.searchsorted(ranks, wanted)
-            own = np.flatnonzero(np.append(ranks, -1)[place] == wanted)
-            columns.append((np.full(own.size, part), place[own], own))
-        part, place, own = (np.concatenate(column) for column in zip(*columns, strict=True))
-        return part, place, own
+            positions.append(np.flatnonzero(np.append(ranks, -1)[place] == wanted))
+            places.append(place[positions[-1]])
+        part = np.repeat(np.arange(len(places)), [own.size for own in places])
+        return part, np.concatenate(places), np.concatenate(positions)
 
     def _starts(self, number: int, part: np.ndarray) -> np.ndarray:
         """Where those of each part begin."""
@@ -48,7 +48,7 @@ class WeightRecords:
     # --- what is sent ------------------------------------------------------------------------------------------------
 
     def _watched(self, number: int) -> dict[str, np.ndarray]:
-        """The synapses of all requests for what a projection sends, by part and place; which request, and where in it."""
+        """The synapses of all requests for what a projection sends, by part and place; which request, where in it."""
         requests = [k for k, r in enumerate(self.plan.weights) if r.on_pre and r.projection == number]
         found = [self._found(k) for k in requests]
         request = np.repeat(requests, [own.size for _, _, own in found])
@@ -75,7 +75,8 @@ class WeightRecords:
         if number not in self.logs:
             return {}
         log, watched = self.logs[number], self.watched[number]
-        return {**log, "watched": watched["watched"], "watch_start": watched["start"], "log_room": log["log_entry"].size}
+        return {**log, "watched": watched["watched"], "watch_start": watched["start"],
+                "log_room": int(log["log_entry"].size)}
 
     # --- a call ------------------------------------------------------------------------------------------------------
 

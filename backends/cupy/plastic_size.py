@@ -35,9 +35,11 @@ def _kept(plan: Plan, layout: Layout, projection: Projection) -> int:
     traces = sum(each[trace.on] for trace in rule.traces) * real
     shown = rows * plan.populations[rule.modulator.population].n * real if rule.modulator is not None else 0
     sent = rows_for(delays.depth) * n_target * (8 if layout.wide else 4)
-    changing = own_synapses(layout, projection) * real * (1 + len(rule.states)) + traces + shown + sent + 8 * rows * n_source
-    return (own_synapses(layout, projection) * (numbers + 4) + _COPIES * changing + 4 * len(layout.own) * (n_source + 1)
-            + 4 * (n_target * max(1, delays.groups) + 1) + 8 * n_target + 4 * layout.all_words + 64 * len(layout.own))
+    last, synapses = 8 * rows * n_source, own_synapses(layout, projection)
+    changing = synapses * real * (1 + len(rule.states)) + traces + shown + sent + last
+    ends = 4 * len(layout.own) * (n_source + 1) + 4 * (n_target * max(1, delays.groups) + 1)
+    return (synapses * (numbers + 4) + _COPIES * changing + ends + 8 * n_target + 4 * layout.all_words
+            + 64 * len(layout.own))
 
 
 def _packing(plan: Plan, layout: Layout, projection: Projection) -> int:

@@ -54,19 +54,20 @@ class PlasticSource:
     def text(self) -> str:
         """Device functions."""
         texts = dict.fromkeys(text for rule in self.rules.values() for text in rule.functions)
-        kept = [line for k in self.numbers for line in (f"{self.rules[k].kept}(f, f.table + T_X{k});", *self._variable(k))]
-        return "\n".join([
-            *texts,
-            _function("learn(const Frame& f, long long of_step)", [line for k in self.numbers for line in self._learn(k)]),
-            _function("plastic_arrivals(const Frame& f)", [f"take_arrivals(f, f.table + T_X{k});" for k in self.numbers]),
-            _function("keep_variables(const Frame& f)", kept),
-        ])
+        learn, kept = ([line for k in self.numbers for line in lines(k)] for lines in (self._learn, self._kept))
+        taken = [f"take_arrivals(f, f.table + T_X{k});" for k in self.numbers]
+        return "\n".join([*texts, _function("learn(const Frame& f, long long of_step)", learn),
+                          _function("plastic_arrivals(const Frame& f)", taken),
+                          _function("keep_variables(const Frame& f)", kept)])
 
     def _learn(self, number: int) -> list[str]:
         requests = [k for k, r in enumerate(self.plan.weights) if r.projection == number and not r.on_pre]
         records = [f"record_weights(f, f.table + T_W{k}, f.table + T_X{number}, of_step);" for k in requests]
         return [f"{self.rules[number].name}(f, f.table + T_X{number}, of_step);", *records,
                 *(["__syncthreads();"] if records else [])]
+
+    def _kept(self, number: int) -> list[str]:
+        return [f"{self.rules[number].kept}(f, f.table + T_X{number});", *self._variable(number)]
 
     def _variable(self, number: int) -> list[str]:
         """Show the variable that modulates a projection."""

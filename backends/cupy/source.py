@@ -26,6 +26,7 @@ from snnsim.ir.printing import Update
 from snnsim.plan import Plan
 
 LIST = 1024             # rows that a block lists before it delivers them
+_SHORT, _LONG = 70, 500  # instructions of an update in single precision
 
 # Entries of the table that every network has.
 ENTRIES = (
@@ -107,9 +108,16 @@ def _parts(kind: str, coupled: bool) -> tuple[str, ...]:
     return {"poisson": POISSON, "words": WORD, "state": ("array", "home"), "arrival": ("place",)}.get(kind, ("array",))
 
 
-def threads_of(layout: Layout) -> int:
-    """Threads of a block: a lane for each unit where that leaves 80 registers for each, else 512."""
-    return 768 if 16 < layout.words <= 24 else 512
+def threads_of(plan: Plan, layout: Layout) -> int:
+    """Threads of a block: the more registers a unit's update takes, the fewer; a lane for each unit where that is cheap.
+
+    A multiprocessor has 65 536 registers: 80, 128 or 255 for each thread. What the updates of the built-in models need
+    was read off their machine code; the tests assert that none is kept in memory.
+    """
+    longest = max(len(p.program.instrs) for p in plan.populations) * (1 if plan.dtype == np.float32 else 2)
+    if longest > _LONG:
+        return 256
+    return 768 if longest <= _SHORT and 16 < layout.words <= 24 else 512
 
 
 def list_bytes(counted: bool, wide: bool) -> int:
@@ -128,7 +136,7 @@ class KernelSource:
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self.plan, self.bundles, self.levels, self.wide = plan, layout.bundles, layout.levels, layout.wide
-        self.threads = threads_of(layout)
+        self.threads = threads_of(plan, layout)
         each = [_shape(plan, k, layout.wide) for k in range(len(plan.populations))]
         self.shapes = list(dict.fromkeys(each))
         self.shape_number = [self.shapes.index(shape) for shape in each]
@@ -320,7 +328,7 @@ static __device__ __forceinline__ void copy_states(const Frame& f, bool in)
         word = {16: "unsigned short", 32: "unsigned", 64: "unsigned long long"}[bundle.word.bits]
         offset = {2: "unsigned short", 4: "unsigned"}[np.dtype(self.offsets[k]).itemsize]
         place = ("IN_ROW" if bundle.row_weight is not None else "IN_COLUMN" if bundle.word.column else "IN_WORD")
-        ring = "true" if bundle.kind in ("soon", "late") else "false"
+        ring = {"list": "false", "now": "false, false"}.get(bundle.kind, "true")
         return f"deliver<{word}, {offset}, {place}, {ring}>(f, T_B{k}, {of_step}{after});"
 
     def _numbers(self, *kinds: str) -> list[int]:

@@ -143,7 +143,7 @@ def _refuse_order(written: np.ndarray, place: tuple[Any, ...], values: np.ndarra
     indices = [part for part in place if isinstance(part, np.ndarray)]
     target = written if indices else written[place]
     same = target.ctypes.data == values.ctypes.data and target.strides == values.strides
-    if not same and np.shares_memory(target, values):
+    if (indices or not same) and np.shares_memory(target, values):
         raise TypeError("an array of the device is copied onto another part of itself: copy it first")
     if values.size > 1 and any(part.dtype != bool for part in indices):
         rows = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)

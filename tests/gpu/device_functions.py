@@ -97,11 +97,11 @@ class Namespace:
 
 def _refuse(name: str, first: Any, rest: dict[str, Any]) -> None:
     """Arguments that CuPy refuses, or for which it gives other numbers."""
-    if name in _CREATE:
-        if any(isinstance(value, DeviceArray) for value in (first, *rest.values())):
-            raise TypeError(NUMBER)
-    elif not all(isinstance(value, DeviceArray) for value in (first if name in _JOIN else [first])):
-        raise TypeError(GIVEN if isinstance(first, np.ndarray) else f"{name} of CuPy does not take {type(first).__name__}")
+    if name in _CREATE and any(isinstance(value, DeviceArray) for value in (first, *rest.values())):
+        raise TypeError(NUMBER)
+    for value in [] if name in _CREATE else first if name in _JOIN else [first]:
+        if not isinstance(value, DeviceArray):
+            raise TypeError(GIVEN if isinstance(value, np.ndarray) else f"{name} of CuPy does not take {type(value).__name__}")
     if name in ("sum", "cumsum") and first.dtype.kind == "f":
         raise TypeError(REAL_SUM)
     if (kind := rest.get("kind")) not in (None, "stable"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from gpu.host import HostDevice
 from gpu.races import needs_tsan, races
 
 import snnsim as sn
-from snnsim.backends.cupy.build import Columns, Table, build, synapse_columns, table_bytes
+from snnsim.backends.cupy.build import Table, build, synapse_columns, table_bytes
 from snnsim.backends.cupy.build_job import THREADS, source
 from snnsim.backends.cupy.draw import on_device
 from snnsim.backends.cupy.layout import Bundle, Layout
@@ -128,12 +128,6 @@ def drawn(plan: Plan, layout: Layout, bundle: Bundle) -> np.ndarray:
                                     t["weight"], t["delay"])
         rows = np.concatenate([rows, found], axis=1)
     return rows[:, np.lexsort(rows)]
-
-
-def on_host(device: HostDevice, table: Table) -> Table:
-    """The same with arrays of NumPy."""
-    arrays = {field.name: getattr(table, field.name) for field in fields(table)}
-    return Table(**{name: None if array is None else device.download(array) for name, array in arrays.items()})
 
 
 def check(plan: Plan, some: list[Layout] | None = None, device: HostDevice | None = None) -> list[Table]:

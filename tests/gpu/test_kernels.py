@@ -6,17 +6,20 @@ They fit a multiprocessor without spilling registers, and their arithmetic is ex
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import cycle, islice, product
+from typing import Any
 
+import coupled
+import learning
 import numpy as np
 import pytest
 from conformance.test_models import WEIGHT
 from gpu import engines
-from gpu.cubins import ARCHITECTURES, compiled, needs_nvrtc
+from gpu.cubins import ARCHITECTURES, compiled, fitting, needs_nvrtc
 
 import snnsim as sn
-from snnsim.backends.cupy import build_job
+from snnsim import configs
 from snnsim.backends.cupy.engine import KERNELS
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.source import Flags, KernelSource
@@ -30,6 +33,7 @@ pytestmark = needs_nvrtc
 FLAGS = {"persistent": Flags(True, True, True), "persistent, states in global memory": Flags(True, True, False),
          "persistent, inputs in global memory": Flags(True, False, True),
          "persistent, all in global memory": Flags(True, False, False), "launches": Flags(False, False, False)}
+DEVICES = [arch for arch in ARCHITECTURES if arch in (80, 90, 120)]
 MODELS = [name for name in builtin_names() if name != "spike_times"]
 GROUPS = 5
 CURRENTS = {CURRENT: "700 pA", VOLTAGE / TIME: "10 mV/ms", RATE: "100 Hz", DIMENSIONLESS: 0.01}
@@ -42,7 +46,7 @@ def group(number: int, precision: str) -> sn.Network:
     names = MODELS[number::GROUPS]
     for name in names:
         net.population(name, 3000, name)
-    for name, target, delay in zip(names, [*names[1:], names[0]], cycle(DELAYS)):
+    for name, target, delay in zip(names, [*names[1:], names[0]], cycle(DELAYS), strict=False):
         _drive(net, target)
         for port in builtin(target).ports if builtin(name).spiking else ():
             net.project(name, target, sn.fixed_indegree(4), weight=_weight(target, port), delay=delay, port=port)
@@ -55,7 +59,7 @@ def _drive(net: sn.Network, name: str) -> None:
     for drive, dimension in builtin(name).drives.items():
         net.input(f"{name}_{drive}", type="current", to=name, amplitude=CURRENTS[dimension], input=drive)
         net.input(f"{name}_{drive}_noise", type="noise", to=name, sd=CURRENTS[dimension], input=drive)
-    for port, rate in zip(builtin(name).ports, cycle(["3 kHz", {"uniform": ["1 kHz", "5 kHz"]}])):
+    for port, rate in zip(builtin(name).ports, cycle(["3 kHz", {"uniform": ["1 kHz", "5 kHz"]}]), strict=False):
         weight = _weight(name, port)
         net.input(f"{name}_{port}", type="poisson", rate=rate, to=name, weight=weight, port=port)
         net.input(f"{name}_{port}_given", type="spike_times", times={0: ["1 ms"]}, to=name, weight=weight, port=port)
@@ -64,3 +68,75 @@ def _drive(net: sn.Network, name: str) -> None:
 def _weight(name: str, port: str) -> str:
     kind = builtin(name).ports[port]
     return f"{'-' if kind.negative or port == 'inh' else ''}{WEIGHT[kind.dimension]}"
+
+
+def rules(number: int, precision: str) -> sn.Network:
+    """Some of the rules of plastic synapses."""
+    return learning.learning(learning.driven(precision), learning.NETWORKS[number], number)
+
+
+# name -> what makes the network. Those with plastic synapses and couplings have a set of rules each.
+NETWORKS: dict[str, Callable[[], sn.Network]] = {
+    **engines.NETWORKS,
+    **{f"models {k} {precision}": partial(group, k, precision) for precision in ("single", "double") for k in range(GROUPS)},
+    **{f"coupled {name}": partial(make, "single") for name, make in coupled.NETWORKS.items()},
+    **{f"coupled {name} double": partial(make, "double") for name, make in coupled.NETWORKS.items()},
+    **{f"learning {k}": partial(rules, k, "single") for k in range(len(learning.NETWORKS))},
+    **{f"learning {k} double": partial(rules, k, "double") for k in range(len(learning.NETWORKS))},
+}
+# Bytes of local memory per thread, at most: equations of Hodgkin and Huxley's kind, and Runge-Kutta in double precision,
+# have more numbers at work at a time than a thread of 512 has registers.
+SPILLED: dict[str, int] = {}
+
+
+@cache
+def source_of(name: str) -> KernelSource:
+    """Cut as for an H200."""
+    plan = make_plan(NETWORKS[name]())
+    return KernelSource(plan, Layout.of(plan, 132))
+
+
+def text_of(source: KernelSource, flags: Flags) -> str:
+    """With both types of places in turn."""
+    return source.text(flags, list(islice(cycle([np.uint16, np.uint32]), len(source.bundles))))
+
+
+def cases() -> list[Any]:
+    """Every network with every flag, each for one device in turn; a few of them in each run of the tests."""
+    found = []
+    for (k, name), (j, flags) in product(enumerate(NETWORKS), enumerate(FLAGS)):
+        quick = j == k % len(FLAGS) and "double" not in name
+        arch = DEVICES[(k + j) % len(DEVICES)]
+        found.append(pytest.param(name, flags, arch, id=f"{name}-{flags}-{arch}", marks=[pytest.mark.slow] * (not quick)))
+    return found
+
+
+@pytest.mark.parametrize("name, flags, arch", cases())
+def test_kernels_fit(name: str, flags: str, arch: int) -> None:
+    """All kernels of a network, without a warning of the compiler."""
+    found = fitting(text_of(source_of(name), FLAGS[flags]), arch, SPILLED.get(name, 0))
+    assert found.keys() == set(KERNELS)
+
+
+@pytest.mark.parametrize("name, flags, arch", [
+    ("rings", "persistent", 80), ("far", "launches", 90), ("lists", "persistent, all in global memory", 120)])
+def test_arithmetic_is_exact(name: str, flags: str, arch: int) -> None:
+    """Hand-written code included, in both precisions. (That of models is looked at one by one in test_emit.)"""
+    assert compiled(text_of(source_of(name), FLAGS[flags]), arch).keys() == set(KERNELS)
+
+
+@pytest.mark.parametrize("arch", DEVICES)
+def test_the_full_microcircuit_in_larger_blocks(arch: int) -> None:
+    """A thread for each unit of a part of 585, and no register is spilled."""
+    plan = make_plan(sn.load(configs.path("microcircuit")))
+    source = KernelSource(plan, Layout.of(plan, 132))
+    assert source.threads == 768
+    for flags in FLAGS.values():
+        fitting(text_of(source, flags), arch)
+
+
+def test_every_model_is_in_a_network() -> None:
+    """A new one is compiled without another line here."""
+    found = {name for k in range(GROUPS) for name in group(k, "single").populations}
+    assert found == set(builtin_names()) - {"spike_times"}
+    assert any(p.program.states == {} for p in source_of("given").plan.populations), "spike_times"

@@ -16,7 +16,7 @@ from gpu.races import needs_tsan, races
 from learning import NETWORKS, PAIR, TIES, driven, learning, mixed, played, repeated, several, sparse, taught
 
 import snnsim as sn
-from snnsim.backends.cupy import CupyBackend, plastic_records
+from snnsim.backends.cupy import CupyBackend, plastic_records, source
 from snnsim.backends.cupy.compiler import compile, ptx
 from snnsim.backends.cupy.engine import GpuEngine
 from snnsim.backends.cupy.plastic_build import ranks
@@ -203,6 +203,23 @@ def test_resumed(name: str, tmp_path: Path) -> None:
     assert_same(states(whole), states(last.engine))
 
 
+@pytest.mark.parametrize("threads", [32, 96])
+def test_more_spikes_than_a_list_holds(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """They are worked off piece by piece, on both sides of the synapses."""
+    monkeypatch.setattr(source, "LIST", 64)
+    net = sn.Network(seed=2)
+    net.population("source", 150, "poisson", rate="9 kHz")
+    net.population("target", 170, "relay")
+    net.input("more", type="poisson", rate="7 kHz", to="target")
+    for tie in TIES:
+        net.project("source", "target", sn.fixed_indegree(3), weight=1, delay={"uniform": ["0.2 ms", "1 ms"]}, name=tie,
+                    synapse={"model": "stdp_pair", "params": {"w_max": 4, "lambda": 0.02}, "tie": tie})
+    plan = make_plan(net)
+    found = engine(plan, parts=2, threads=threads)
+    assert "#define SNN_LIST 64\n" in text(found)
+    assert_same(outcome(ReferenceEngine(plan), (40,)), outcome(found, (40,)))
+
+
 def test_logs_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many events there are in a chunk, each is in the record, and the rule ran once."""
     monkeypatch.setattr(plastic_records, "_LOG", 16)
@@ -224,12 +241,12 @@ def test_recorded_twice() -> None:
 
 # --- what stops a run --------------------------------------------------------------------------------------------------
 
-def growing(send: str = "", source: str = "exc", grow: float = 1.5) -> sn.Network:
+def growing(send: str = "", sender: str = "exc") -> sn.Network:
     """Weights that grow beyond their bounds."""
     net = driven()
     net.model("grows", {"kind": "synapse", "parameters": {"top": "weight"}, "bounds": {"w": [0, "top"]},
-                        "on_pre": f"w = {grow}*w{send}"})
-    net.project(source, "exc", sn.fixed_indegree(6), weight="60 pA", delay="1 ms", name="grows",
+                        "on_pre": f"w = 1.5*w{send}"})
+    net.project(sender, "exc", sn.fixed_indegree(6), weight="60 pA", delay="1 ms", name="grows",
                 synapse={"model": "grows", "params": {"top": "250 pA"}})
     return net
 
@@ -241,10 +258,10 @@ def message(run: Any, steps: int = 400) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("send", "source"), [("", "exc"), ("\nsend = 2*w", "exc"), ("", "source")])
-def test_a_weight_beyond_its_bounds(send: str, source: str, way: tuple[str, int, int]) -> None:
+@pytest.mark.parametrize(("send", "sender"), [("", "exc"), ("\nsend = 2*w", "exc"), ("", "source")])
+def test_a_weight_beyond_its_bounds(send: str, sender: str, way: tuple[str, int, int]) -> None:
     """The first synapse is named, with what it would send, the same one however the network is cut."""
-    plan = make_plan(growing(send, source))
+    plan = make_plan(growing(send, sender))
     assert message(engine(plan, *way)) == message(ReferenceEngine(plan))
 
 
@@ -296,11 +313,11 @@ def test_rows_and_columns_hold_the_same_synapses(parts: int) -> None:
         run.device.download(getattr(packed, name)).astype(np.int64) for name in names)
     assert sorted(np.concatenate(ranks(rows))) == list(range(packed.w.size))
     for part, (low, high) in enumerate(zip(packed.base[:-1], packed.base[1:], strict=True)):
-        source = np.repeat(np.arange(14), np.diff(rows[part]))
+        own = np.repeat(np.arange(14), np.diff(rows[part]))
         target, delay, positions = targets[low:high], delays[low:high], places[low:high]
-        assert (np.diff((source * 100 + target) * 100 + delay) >= 0).all()
+        assert (np.diff((own * 100 + target) * 100 + delay) >= 0).all()
         assert sorted(positions) == list(range(high - low))
-        assert np.array_equal(sources[low:high], source[positions])
+        assert np.array_equal(sources[low:high], own[positions])
         begin = np.searchsorted(columns, np.arange(low, high), side="right") - 1
         assert np.array_equal(begin, target[positions] * groups + delay[positions])
 
@@ -319,8 +336,7 @@ def test_estimate_covers_plastic_synapses() -> None:
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
-def text(plan: Plan, strategy: str) -> str:
-    run = engine(plan, strategy)
+def text(run: GpuEngine) -> str:
     return run.source.text(run.fit.flags, [table.at.dtype for table in run.tables])
 
 
@@ -345,9 +361,9 @@ def test_equal_rules_share_their_text() -> None:
 def test_compiled_for_devices(arch: int) -> None:
     """The text compiles, and nothing in it is approximate."""
     for strategy, name in (("persistent", "rules 1 single"), ("launches", "late double")):
-        source = text(make_plan(CASES[name]()), strategy)
-        assert compile(source, arch).log == ""
-        assert INEXACT.findall(ptx(source, arch)) == []
+        code = text(engine(make_plan(CASES[name]()), strategy))
+        assert compile(code, arch).log == ""
+        assert INEXACT.findall(ptx(code, arch)) == []
 
 
 def run_for_races(name: str, strategy: str) -> None:
@@ -356,8 +372,8 @@ def run_for_races(name: str, strategy: str) -> None:
 
 @needs_tsan
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["persistent", "launches"])
-@pytest.mark.parametrize("name", ["late", "rules 1 single", "heard"])
+@pytest.mark.parametrize(("name", "strategy"), [("late", "persistent"), ("rules 1 single", "launches"),
+                                                ("heard", "persistent")])
 def test_no_races(name: str, strategy: str) -> None:
     """Blocks read what others show only after they met; phases of a rule do not overlap."""
     assert races(run_for_races, name, strategy) == []

@@ -80,8 +80,8 @@ snn_list(const long long* given, long long first, const int* order, const int* u
 }
 
 // The opposite for one step: marks of the units that spike, from zeros. unit_place: bit number of each unit.
-extern "C" __global__ void snn_mark(const long long* given, const long long* steps, const int* units,
-                                    const int* unit_place, long long n) {
+extern "C" __global__ void SNN_LAUNCH(SNN_THREADS)
+snn_mark(const long long* given, const long long* steps, const int* units, const int* unit_place, long long n) {
     const long long words = given[T_ALL_WORDS];
     for (long long k = (long long)blockIdx.x * blockDim.x + threadIdx.x; k < n; k += (long long)gridDim.x * blockDim.x) {
         const long long slot = steps[k] & given[T_SLOTS];

@@ -187,18 +187,15 @@ static __device__ __forceinline__ int target_words(const Learning& l) { return (
 // Calls body(list, n) for them all, as ``each_spike`` does.
 template <class Body>
 static __device__ __forceinline__ void each_late_spike(const Frame& f, const Learning& l, Body body) {
-    const int* list = listed(f)->rows;
     const int words = target_words(l), items = words * (int)l.x[X_DELAY_COUNT];
-    const int total = list_late(f, l, words, 0, items);
-    if (total <= SNN_LIST) {
-        body(list, total);
-        __syncthreads();
-        return;
-    }
-    for (int low = 0; low < items; low += SNN_LIST / LANES) {
-        const int high = low + SNN_LIST / LANES;
-        const int some = list_late(f, l, words, low, high < items ? high : items);
-        body(list, some);
+    int low = 0, high = items;
+    while (low < items) {
+        const int total = list_late(f, l, words, low, high);
+        if (total <= SNN_LIST) {
+            body(listed(f)->rows, total);
+            low = high;
+        }
+        high = low + SNN_LIST / LANES < items ? low + SNN_LIST / LANES : items;
         __syncthreads();
     }
 }

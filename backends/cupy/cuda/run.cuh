@@ -205,7 +205,7 @@ snn_refill(const long long* given, const long long* clock, long long first) {
     }
 }
 
-extern "C" __global__ void snn_tick(long long* clock, int steps) {
+extern "C" __global__ void SNN_LAUNCH(SNN_THREADS) snn_tick(long long* clock, int steps) {
     if (blockIdx.x == 0 && threadIdx.x == 0) {
         clock[0] += steps;
     }

@@ -151,16 +151,18 @@ static __device__ __forceinline__ void list_quad(const Frame& f, const int* row_
 }
 
 // Lists the rows of the spikes of a step that the words [first, last) hold; returns how many there are, which may be more
-// than there is room for. row_of_word: the row of the first unit of each word, or -1.
+// than there is room for. row_of_word: the row of the first unit of each word, or -1. SETTLED: nobody writes words of that
+// step any more; else only those that have rows are looked at.
+template <bool SETTLED>
 static __device__ __forceinline__ int list_rows(const Frame& f, const int* row_of_word, long long of_step, int first,
                                                 int last) {
-    const bool whole = first == 0 && last == (int)f.whole(T_ALL_WORDS);
+    const bool whole = SETTLED && first == 0 && last == (int)f.whole(T_ALL_WORDS);
     const Memo& memo = f.memo;
     if (whole && memo.of_step == of_step && memo.row_of_word == row_of_word && memo.total <= SNN_LIST) {
         return memo.total;
     }
     const unsigned* masks = f.masks(of_step);
-    if (((first | last) & 3) == 0) {
+    if (SETTLED && ((first | last) & 3) == 0) {
         const int stride = 4 * (int)blockDim.x;
         for (int i = first + 4 * (int)threadIdx.x; i < last; i += AT_ONCE * stride) {
             Quad quad[AT_ONCE];
@@ -177,7 +179,9 @@ static __device__ __forceinline__ int list_rows(const Frame& f, const int* row_o
         }
     } else {
         for (int i = first + (int)threadIdx.x; i < last; i += (int)blockDim.x) {
-            list_word(f, row_of_word, of_step, i, masks[i]);
+            if (row_of_word[i] >= 0) {
+                list_word(f, row_of_word, of_step, i, masks[i]);
+            }
         }
     }
     return close_list(f, whole ? of_step : -1, row_of_word);
@@ -185,7 +189,7 @@ static __device__ __forceinline__ int list_rows(const Frame& f, const int* row_o
 
 // Calls body(list, n) for all rows of the spikes that the words [first, last) hold: once, or where there are more than the
 // list has room for, piece by piece. list[k]: a row; times(f, k): how often its unit spiked. All threads take part.
-template <class Body>
+template <bool SETTLED = true, class Body>
 static __device__ __forceinline__ void each_spike(const Frame& f, const int* row_of_word, long long of_step, int first,
                                                   int last, Body body) {
     if (of_step < 1) {
@@ -194,7 +198,7 @@ static __device__ __forceinline__ void each_spike(const Frame& f, const int* row
     const int* rows = listed(f)->rows;
     int low = first, high = last;
     while (low < last) {
-        const int total = list_rows(f, row_of_word, of_step, low, high);
+        const int total = list_rows<SETTLED>(f, row_of_word, of_step, low, high);
         if (total <= SNN_LIST) {
             body(rows, total);
             low = high;
@@ -319,9 +323,9 @@ static __device__ __forceinline__ const int* row_table(const Frame& f, int entry
 }
 
 // Delivers the spikes of a step that a bundle has rows for.
-template <class Word, class Offset, int PLACE, bool RING>
+template <class Word, class Offset, int PLACE, bool RING, bool SETTLED = true>
 static __device__ __forceinline__ void deliver(const Frame& f, int entry, long long of_step, long long after = 0) {
-    each_spike(f, row_table(f, entry), of_step, 0, (int)f.whole(T_ALL_WORDS), [&](const int*, int total) {
+    each_spike<SETTLED>(f, row_table(f, entry), of_step, 0, (int)f.whole(T_ALL_WORDS), [&](const int*, int total) {
         deliver_listed<Word, Offset, PLACE, RING>(f, entry, of_step, after, total);
     });
 }
