@@ -132,7 +132,7 @@ class DeviceArray:
         return self.xp.call(np.ndarray.view, self, dtype)
 
     def reshape(self, *shape: Any) -> DeviceArray:
-        return self.xp.call(np.ndarray.reshape, self, *shape)
+        return self.xp.wrapped(self.host.reshape(*shape))
 
     def fill(self, value: Any) -> None:
         self[...] = value

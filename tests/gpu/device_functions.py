@@ -97,7 +97,8 @@ class Namespace:
 
 def _refuse(name: str, first: Any, rest: dict[str, Any]) -> None:
     """Arguments that CuPy refuses, or for which it gives other numbers."""
-    if name in _CREATE and any(isinstance(value, DeviceArray) for value in (first, *rest.values())):
+    sizes = first if isinstance(first, (list, tuple)) else [first]
+    if name in _CREATE and any(isinstance(value, DeviceArray) for value in (*sizes, *rest.values())):
         raise TypeError(NUMBER)
     for value in [] if name in _CREATE else first if name in _JOIN else [first]:
         if not isinstance(value, DeviceArray):

@@ -53,6 +53,8 @@ REFUSED: dict[str, tuple[Callable[[Namespace, DeviceArray], Any], str]] = {
     "scalar": (lambda xp, a: np.int64(a[0]), WANTED), "host in place": (lambda xp, a: add_to(HOST.copy(), a), f"numpy.add: {WANTED}"),
     "numpy": (lambda xp, a: np.cumsum(a), f"numpy.cumsum: {WANTED}"), "at": (lambda xp, a: np.add.at(a, 0, 1), f"numpy.add: {WANTED}"),
     "size": (lambda xp, a: xp.zeros(a[3]), NUMBER), "end": (lambda xp, a: xp.arange(0, a[3]), NUMBER),
+    "sizes": (lambda xp, a: xp.zeros((2, a[3])), NUMBER),
+    "shape": (lambda xp, a: a.reshape(a[2], 3), "'DeviceArray' object cannot be interpreted as an integer"),
     "range": (lambda xp, a: range(a[3]), "'DeviceArray' object cannot be interpreted as an integer"),
     "slice": (lambda xp, a: a[: a[3]], "slice indices must be integers or None or have an __index__ method"),
     "loop": (lambda xp, a: list(a), "a loop over the elements of an array of the device: device.download it"),
@@ -229,7 +231,7 @@ def test_the_tables_are_of_cupy() -> None:
 
 @pytest.mark.gpu
 def test_the_numbers_of_cupy() -> None:
-    """Where there is a GPU: values and types of what the engine may ask for are the same, and so are refusals."""
+    """Where there is a GPU: values and types are the same, and denormal numbers become zeros."""
     cupy = pytest.importorskip("cupy")
     if not cupy.cuda.is_available():
         pytest.skip("no CUDA device")
