@@ -71,7 +71,7 @@ def _find(name: Any) -> Backend:
     base, colon, where = name.partition(":") if isinstance(name, str) else (name, "", "")
     if not isinstance(base, str) or base not in backends():
         raise InputError(Problem("backend", unknown("backend", str(base), ["auto", *backends()])))
-    backend = backends()[base]
+    backend: Any = backends()[base]
     if colon and not hasattr(backend, "at"):
         raise InputError(Problem("backend", f"{base} has no devices to choose from, found {name!r}; write {base}"))
     if (reason := backend.lacks()) is not None:

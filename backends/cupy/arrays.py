@@ -8,7 +8,7 @@ import numpy as np
 
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.layout import LANES, Layout
-from snnsim.backends.cupy.source import Shape
+from snnsim.backends.cupy.shapes import Shape
 from snnsim.plan import Plan
 from snnsim.random import poisson_parts, poisson_thresholds, stream_id
 

@@ -18,7 +18,7 @@ from snnsim.plan import Plan
 from snnsim.plastic import coupled_numbers, coupled_variables, coupling_of
 
 if TYPE_CHECKING:
-    from snnsim.backends.cupy.source import Shape
+    from snnsim.backends.cupy.shapes import Shape
 
 # Entries of a coupled variable, and of a projection before its parameters, as coupling.cuh has them.
 VARIABLE = ("published", "stored", "offset", "each")

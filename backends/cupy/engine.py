@@ -19,14 +19,16 @@ from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic import Plastic
 from snnsim.backends.cupy.shared import lay_out_shared
 from snnsim.backends.cupy.size import refuse_device
-from snnsim.backends.cupy.source import BUNDLE, POPULATION, TRACE, KernelSource
+from snnsim.backends.cupy.shapes import POPULATION
+from snnsim.backends.cupy.source import BUNDLE, TRACE, KernelSource
 from snnsim.backends.cupy.strategy import RUNNERS, Program, fits, parts_of, resident
 from snnsim.engine import Chunk, rows_between
 from snnsim.errors import InputError
 from snnsim.plan import Plan
 from snnsim.random import key_of
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 KERNELS = ("snn_run", "snn_publish", "snn_learn", "snn_refill", "snn_tick", "snn_count", "snn_list", "snn_mark")
 
 
@@ -46,7 +48,7 @@ class GpuEngine:
     """Runs a plan on a device.
 
     parts: blocks that the network is cut into; threads: of a block; strategy: see ``snnsim.backends.cupy.strategy``;
-    the device and the network choose where they are not given. own: the parts of this device, where it is one of several.
+    the device and the network choose where they are not given. own: the parts of this device, if it is one of several.
     """
 
     overlaps, longest = True, 50_000

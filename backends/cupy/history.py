@@ -45,10 +45,10 @@ class SpikeHistory:
             own = np.arange(population.n)
             part = ((own + 1) * layout.slices.parts - 1) // max(1, population.n)
             place[population.first + own] = (part * layout.words + first) * LANES + own - cuts[part]
-        first = np.full(self.words, self.plan.neurons, np.int32)
-        first[: unit.size] = unit.reshape(-1)
-        self.unit_of_word = self.device.upload(first)
-        self.order = self.device.upload(np.argsort(first, kind="stable").astype(np.int32))
+        firsts = np.full(self.words, self.plan.neurons, np.int32)
+        firsts[: unit.size] = unit.reshape(-1)
+        self.unit_of_word = self.device.upload(firsts)
+        self.order = self.device.upload(np.argsort(firsts, kind="stable").astype(np.int32))
         self.unit_place = self.device.upload(place)
 
     def rows_of(self, done: int, steps: int) -> Any:

@@ -62,11 +62,12 @@ class RulePrinter:
     # --- one step ----------------------------------------------------------------------------------------------------
 
     def _step(self) -> list[str]:
+        """Each phase ends with a barrier of the block."""
         events = [self._post(), self._pre()]
         if self.rule.tie == "pre_first":
             events.reverse()
         return ["Learning l = begin_learning(f, x, step);", *self._modulator(), *self._all("step"), *events[0],
-                *events[1], *self._interval(), "__syncthreads();"]
+                *events[1], *self._interval()]
 
     def _modulator(self) -> list[str]:
         """The number of modulating spikes, or what the variable was at the end of the step before."""

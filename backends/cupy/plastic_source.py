@@ -20,7 +20,7 @@ from snnsim.plan import Plan
 from snnsim.synapse_rules import Delays, plastic_numbers, rule_of
 
 if TYPE_CHECKING:
-    from snnsim.backends.cupy.source import Shape
+    from snnsim.backends.cupy.shapes import Shape
 
 _COURSE = 7     # entries of a request for weights every so often, those of a recorded variable
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snnsim.backends.cupy.layout import Layout
-from snnsim.backends.cupy.source import Flags, KernelSource, list_bytes, per_unit
+from snnsim.backends.cupy.shapes import per_unit
+from snnsim.backends.cupy.source import Flags, KernelSource, list_bytes
 
 _ALIGNED = 16
 

@@ -10,19 +10,17 @@ All sizes and addresses stand in the table, so networks of one shape have one te
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cupy.emit import emit_update
 from snnsim.backends.cupy.coupling_source import CouplingSource
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic_source import PlasticSource
-from snnsim.ir import Op, Program, Type
-from snnsim.ir.printing import Update
+from snnsim.backends.cupy.shapes import POPULATION, Shape, shapes_of
 from snnsim.plan import Plan
 
 LIST = 1024             # rows that a block lists before it delivers them
@@ -31,15 +29,9 @@ _SHORT, _LONG = 70, 500  # instructions of an update in single precision
 # Entries of the table that every network has.
 ENTRIES = (
     "OWN", "PARTS", "FIRST_PART", "WORDS", "ALL_WORDS", "PLACES", "ROWS", "SLOTS", "EPOCH", "MASKS", "COUNTS", "RING",
-    "SENT", "LEARNED", "COUNTER", "SCHEDULE_STEP", "SCHEDULE_PLACE", "SCHEDULE_WEIGHT", "SCHEDULE_START", "OWNER", "KEY0",
-    "KEY1", "LIST", "SHARED_OWNER", "SHARED_RING", "SHARED_DRIVES",
+    "SENT", "LEARNED", "COUNTER", "SCHEDULE_STEP", "SCHEDULE_PLACE", "SCHEDULE_WEIGHT", "SCHEDULE_START", "OWNER",
+    "KEY0", "KEY1", "LIST", "SHARED_OWNER", "SHARED_RING", "SHARED_DRIVES",
 )
-# Of each population, before those of its arguments. N: units; OWN_LOW: the first one of this device; LOW, SIZE: of the
-# part, counted from there, set by each block.
-POPULATION = ("WORD", "LEVEL", "SHAPE", "N", "OWN_LOW", "LOW", "SIZE")
-DRIVE = ("values", "width", "slot")
-POISSON = ("drawn", "home", "thresholds", "ends", "table", "parts", "stream", "onset")
-WORD = ("drawn", "home", "stream")
 TRACE = ("every", "first", "out", "columns", "start", "units", "place")
 BUNDLE = ("base", "at", "words", "weights", "row_weights", "row_of_word", "home", "target_bits", "delay_bits", "delay",
           "lanes")
@@ -58,58 +50,8 @@ class Flags:
     resident: bool
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Populations that one function updates.
-
-    fields: (kind and name of an argument, part of it) -> its place among the entries of a population; parameters that
-    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters; wide: such
-    parameters have 64 bits where all units share them, as what arrives at the ports has.
-    """
-
-    update: Update
-    fields: dict[tuple[str, Any, str], int] = field(hash=False)
-    whole: frozenset[str]
-    wide: bool
-    entries: int
-
-
-def shape_of(update: Update, program: Program, coupled: frozenset[str], dtype: Any, wide: bool) -> Shape:
-    """The entries of a population that `update` advances; coupled: its drives that couplings make."""
-    states = {name for name, kind in program.states.items() if kind is Type.INT}
-    fields: dict[tuple[str, Any, str], int] = {}
-    bytes_of = {"scalars": len(update.scalars) * np.dtype(dtype).itemsize, "wholes": len(update.wholes) * (4 << wide)}
-    at = len(POPULATION)
-    for kind, data in update.arguments:
-        for part in _parts(kind, data in coupled):
-            fields[kind, data, part] = at
-            at += -(-bytes_of.get(kind, 8) // 8)
-    return Shape(update, fields, frozenset(states | set(program.uses(Op.WHOLE))), wide, at)
-
-
-def _shape(plan: Plan, number: int, wide: bool) -> Shape:
-    population = plan.populations[number]
-    each = {name for name, value in population.params.items() if np.ndim(value)}
-    ports = set(population.ports) if wide else set()
-    update = emit_update(population.program, plan.dtype, each, ports)
-    return shape_of(update, population.program, coupled_drives(plan, number), plan.dtype, bool(ports))
-
-
-def per_unit(shape: Shape, dtype: Any) -> list[tuple[tuple[str, Any], int]]:
-    """What of a unit may live in shared memory: the argument, and its bytes."""
-    sizes = {"poisson": 8, "words": 16}
-    return [((kind, data), sizes.get(kind, 4 if data in shape.whole else np.dtype(dtype).itemsize))
-            for kind, data in shape.update.arguments if kind in ("state", *sizes)]
-
-
-def _parts(kind: str, coupled: bool) -> tuple[str, ...]:
-    if kind == "drive":
-        return ("sums", "quantum") if coupled else DRIVE
-    return {"poisson": POISSON, "words": WORD, "state": ("array", "home"), "arrival": ("place",)}.get(kind, ("array",))
-
-
 def threads_of(plan: Plan, layout: Layout) -> int:
-    """Threads of a block: the more registers a unit's update takes, the fewer; a lane for each unit where that is cheap.
+    """Threads of a block: the more registers an update takes, the fewer; a lane for each unit where that is cheap.
 
     A multiprocessor has 65 536 registers: 80, 128 or 255 for each thread. What the updates of the built-in models need
     was read off their machine code; the tests assert that none is kept in memory.
@@ -137,7 +79,7 @@ class KernelSource:
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self.plan, self.bundles, self.levels, self.wide = plan, layout.bundles, layout.levels, layout.wide
         self.threads = threads_of(plan, layout)
-        each = [_shape(plan, k, layout.wide) for k in range(len(plan.populations))]
+        each = shapes_of(plan, layout.wide)
         self.shapes = list(dict.fromkeys(each))
         self.shape_number = [self.shapes.index(shape) for shape in each]
         # Bundles of the same sources share what says where the rows of each word begin.
@@ -212,7 +154,8 @@ class KernelSource:
 
     def _shape(self, number: int) -> str:
         """A function that advances unit i of a population."""
-        shape, lines = self.shapes[number], []
+        shape = self.shapes[number]
+        lines: list[str] = []
         values = [self._value(shape, lines, kind, data) for kind, data in shape.update.arguments]
         body = "".join(f"    {line}\n" for line in lines)
         call = f"{shape.update.name}({', '.join(['i', *values])})"
@@ -360,9 +303,3 @@ static __device__ __forceinline__ void copy_states(const Frame& f, bool in)
 def _function(head: str, lines: list[str]) -> str:
     body = "".join(f"{line}\n" for line in lines)
     return f"static __device__ __forceinline__ void {head}\n{{\n{body}}}\n"
-
-
-def coupled_drives(plan: Plan, population: int) -> frozenset[str]:
-    """The inputs of a population that couplings make."""
-    return frozenset(p.coupling.drive for p in plan.projections
-                     if p.coupling is not None and p.target == population)

@@ -11,6 +11,7 @@ import numpy as np
 from gpu.host import HostDevice
 
 import snnsim as sn
+from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.engine import GpuEngine
 from snnsim.backends.reference.engine import ReferenceEngine
 from snnsim.engine import Engine
@@ -97,7 +98,7 @@ def plan_of(name: str) -> Plan:
 
 
 def engine_of(plan: Plan, strategy: str | None = None, parts: int | None = None, threads: int | None = None,
-              device: HostDevice | None = None) -> GpuEngine:
+              device: Device | None = None) -> GpuEngine:
     """On the host; a few parts and threads, by the strategy."""
     usual = STRATEGIES[strategy or "persistent"]
     return GpuEngine(plan, device or HostDevice(), parts or usual[0], threads or usual[1], strategy)

@@ -11,7 +11,8 @@ from gpu.gxx import needs_gxx
 from gpu.host import H200, HostDevice
 
 import snnsim as sn
-from snnsim.backends.cupy import size, strategy
+from snnsim import size as memory
+from snnsim.backends.cupy import CupyBackend, size, strategy
 from snnsim.backends.cupy.engine import GpuEngine
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.shared import lay_out_shared
@@ -160,8 +161,11 @@ def large() -> sn.Network:
     (20 << 30, "20.0 GiB of its 141.0 GiB are free; about {share} % of the network would fit"),
     (100 << 20, "100 MiB of its 141.0 GiB are free; even an empty network would not fit"),
 ])
-def test_a_network_too_large_is_refused_before_anything_is_allocated(there: int, rest: str) -> None:
+def test_a_network_too_large_is_refused_before_anything_is_allocated(
+    there: int, rest: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """With what it needs, what there is, and how much would fit."""
+    monkeypatch.setattr(memory, "available", lambda: 1 << 40)
     plan, here = make_plan(large()), Full()
     here.there = there
     layout = Layout.of(plan, 132)
@@ -173,6 +177,14 @@ def test_a_network_too_large_is_refused_before_anything_is_allocated(there: int,
     assert str(caught.value) == (
         "network too large for the memory of the device: 1,000,000 neurons and 10,000,000,000 synapses need about "
         f"{in_words(needed)}, {rest.format(share=share)}")
+
+
+@pytest.mark.xfail(raises=InputError, reason="make_plan wants room on the host for every synapse, whoever holds them")
+def test_synapses_on_a_gpu_need_no_room_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU with more memory than its host can hold a network that the host cannot."""
+    monkeypatch.setattr(memory, "available", lambda: 8 << 30)
+    plan = make_plan(large())
+    assert CupyBackend(HostDevice).memory(plan) < 1 << 30
 
 
 @pytest.mark.parametrize("name", NETWORKS)
