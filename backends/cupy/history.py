@@ -71,16 +71,17 @@ class SpikeHistory:
         if steps < 1:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         xp, device, start = self.device.xp, self.device, np.int64(first)
-        totals = xp.zeros(steps, np.int64)
+        totals, ends = xp.zeros(steps, np.int64), xp.zeros(steps + 1, np.int64)
         kernels["snn_count"](steps, _THREADS, (table, start, self.order, totals), shared=16)
-        number = device.download(totals)
-        ends = np.concatenate([[0], np.cumsum(number)])
-        units = xp.zeros(max(1, int(ends[-1])), np.int32)
-        if ends[-1]:
-            arrays = (self.order, self.unit_of_word, device.upload(ends), units)
-            kernels["snn_list"](steps, _THREADS, (table, start, *arrays), shared=4 * _THREADS)
-        return (np.repeat(np.arange(first, first + steps), number),
-                device.download(units)[: int(ends[-1])].astype(np.int64))
+        ends[1:] = xp.cumsum(totals)
+        found = device.download(ends)
+        if not found[-1]:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        units = xp.empty(int(found[-1]), np.int32)
+        arrays = (self.order, self.unit_of_word, ends, units)
+        kernels["snn_list"](steps, _THREADS, (table, start, *arrays), shared=4 * _THREADS)
+        step = np.repeat(np.arange(first, first + steps), np.diff(found))
+        return step, device.download(units).astype(np.int64)
 
     def put(self, kernels: dict[str, Kernel], table: Any, done: int, step: np.ndarray, unit: np.ndarray) -> None:
         """Forget everything, and take these spikes of the last steps until `done`."""

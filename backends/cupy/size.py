@@ -19,7 +19,8 @@ from snnsim.plan import Plan
 
 _TRACES = 64 << 20      # rows of a chunk
 _LIBRARIES = 512 << 20  # what the driver and the libraries keep for themselves
-_HOST_UNIT, _HOST_LISTED = 64, 64   # bytes on the host per unit, and per synapse that is not drawn on the device
+# Bytes on the host per unit, per synapse that is not drawn on the device, and per synapse that has a number there.
+_HOST_UNIT, _HOST_LISTED, _HOST_NUMBERED = 64, 64, 32
 
 
 def device_bytes(plan: Plan, layout: Layout, source: KernelSource) -> int:
@@ -44,9 +45,13 @@ def _unit(source: KernelSource, number: int) -> int:
 
 
 def host_bytes(plan: Plan) -> int:
-    """Bytes of the host: what differs between units, and synapses that are not drawn on the device."""
+    """Bytes of the host: what differs between units, synapses that are not drawn on the device or whose weights are
+    recorded.
+    """
     listed = sum(p.bound.synapses for p in plan.projections if on_device(p) is not None)
-    return _HOST_UNIT * plan.neurons + _HOST_LISTED * listed
+    recorded = {request.projection for request in plan.weights}
+    numbered = sum(plan.projections[k].bound.synapses for k in recorded)
+    return _HOST_UNIT * plan.neurons + _HOST_LISTED * listed + _HOST_NUMBERED * numbered
 
 
 def refuse_device(plan: Plan, layout: Layout, source: KernelSource, device: Device) -> None:

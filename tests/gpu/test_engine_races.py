@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import coupled
 import learning
@@ -18,16 +19,22 @@ from snnsim.lowering import make_plan
 pytestmark = [needs_gxx, needs_tsan, pytest.mark.slow]
 
 
+def busy(delay: Any, other: Any) -> sn.Network:
+    """Cells that spike as often as they can, so that several reach one target in a step."""
+    net = engines.driven(delay, engines.NORMAL, n=40)
+    net.input("more", type="poisson", rate="20 kHz", to=["exc", "inh"], weight="5 mV")
+    net.project("inh", ["exc", "inh"], sn.fixed_indegree(20), weight="-1 mV", delay=other)
+    return net
+
+
 def rings() -> sn.Network:
     """Delivery into a ring of inputs, soon and late, and drawn arrivals."""
-    return engines.driven({"uniform": ["0.5 ms", "3 ms"]}, engines.NORMAL, n=40)
+    return busy({"uniform": ["0.2 ms", "1.5 ms"]}, {"uniform": ["0.2 ms", "0.8 ms"]})
 
 
 def lists() -> sn.Network:
     """Several delays, each shared by all synapses."""
-    net = engines.driven("0.5 ms", n=40)
-    net.project("inh", "inh", sn.fixed_indegree(5), weight="-1 mV", delay="0.7 ms")
-    return net
+    return busy("0.2 ms", "0.3 ms")
 
 
 def learns() -> sn.Network:
@@ -46,11 +53,11 @@ def advance(name: str, strategy: str, mutant: str = "") -> None:
         plant(*MUTANTS[mutant][2:])
     from gpu.host import HostDevice
 
-    engine = engines.engine_of(make_plan(NETWORKS[name]()), strategy, 3, 64, HostDevice(seed=3))
-    for steps in (7, 24):
-        engine.advance(steps)
+    engine = engines.engine_of(make_plan(NETWORKS[name]()), strategy, 3, 32, HostDevice(seed=3))
+    engine.advance(7)
+    engine.advance(6)
     engine.load(engine.done, *engine.history())
-    engine.advance(5)
+    engine.advance(2)
 
 
 def plant(file: str, old: str, new: str) -> None:
