@@ -29,7 +29,7 @@ from snnsim.random import key_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
-KERNELS = ("snn_run", "snn_publish", "snn_learn", "snn_refill", "snn_tick", "snn_count", "snn_list", "snn_mark")
+KERNELS = ("snn_run", "snn_publish", "snn_refill", "snn_tick", "snn_count", "snn_list", "snn_mark")
 
 
 def on_its_device(method: Callable[P, R]) -> Callable[P, R]:
@@ -242,8 +242,8 @@ class GpuEngine:
 
     def _run(self, steps: int) -> None:
         self.runner.run(steps, self.fresh)
-        if self.plastic.arrays:
-            self._launch("snn_learn")
+        if self.plastic.arrays and not self.fit.flags.persistent:   # where blocks meet, they have learned all by now
+            self.program.launch(0, 0, (0, self.layout.levels - 1), False)
 
     def _launch(self, kernel: str) -> None:
         """Once, for the step that the clock shows."""

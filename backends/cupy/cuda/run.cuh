@@ -71,7 +71,8 @@ static __device__ __forceinline__ void open_inputs(const Frame& f) {
 }
 
 // Runs `steps` steps after step clock[0] + offset, or the levels [first_level, last_level] of one step.
-// fresh: what was drawn for earlier steps of the same four is not there.
+// fresh: what was drawn for earlier steps of the same four is not there. Plastic synapses learn from all spikes that are
+// known: in a launch of no steps, from those until then.
 extern "C" __global__ void SNN_LAUNCH(SNN_THREADS)
 snn_run(const long long* given, const long long* clock, int offset, int steps, int first_level, int last_level, int fresh) {
     SNN_SHARED(shared);
@@ -96,15 +97,21 @@ snn_run(const long long* given, const long long* clock, int offset, int steps, i
     Meeting meeting{f.at<unsigned>(T_COUNTER), 0u};
 #endif
     const int epoch = (int)f.whole(T_EPOCH), rows = (int)f.whole(T_ROWS);
-    for (int done = 0; done < steps && !stopped(f);) {
+    for (int done = 0; !stopped(f);) {
         const long long before = f.step;
         const int last = done + epoch < steps ? done + epoch : steps;
+        // Where blocks do not meet, what others did in this launch is not known before the next one.
+        if (first_level == 0 && (SNN_PERSISTENT || done == 0)) {
+            for (; learned < before; ++learned) {
+                learn(f, learned + 1);
+            }
+        }
+        if (done == steps) {
+            break;
+        }
         if (first_level == 0) {
             for (long long q = sent + 1; q <= before; ++q) {
                 deliver_soon(f, q);
-            }
-            for (; learned < before; ++learned) {
-                learn(f, learned + 1);
             }
         }
         for (; done < last; ++done) {
@@ -172,19 +179,6 @@ extern "C" __global__ void SNN_LAUNCH(SNN_THREADS) snn_publish(const long long* 
     __syncthreads();
 #endif
     publish(f);
-}
-
-// What plastic synapses make of the steps until clock[0].
-extern "C" __global__ void SNN_LAUNCH(SNN_THREADS) snn_learn(const long long* given, const long long* clock) {
-    SNN_SHARED(shared);
-    Frame f = open_block(shared, given, clock, 0);
-    long long learned = f.at<long long>(T_LEARNED)[f.own];
-    for (; learned < f.step; ++learned) {
-        learn(f, learned + 1);
-    }
-    if (threadIdx.x == 0) {
-        f.at<long long>(T_LEARNED)[f.own] = learned;
-    }
 }
 
 // The ring as the spikes of the steps [first, clock[0]] leave it, from zeros.
