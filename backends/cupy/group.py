@@ -39,7 +39,7 @@ class GpuGroup:
 
     def advance(self, steps: int) -> Chunk:
         """Run at most `steps` steps."""
-        steps = min(steps, self.first.history_kept.chunk)
+        steps = min(steps, self.first.spikes.chunk)
         for member in self.members:
             with member.device.current():
                 member.open(steps)
@@ -68,7 +68,7 @@ class GpuGroup:
         """What the members did in some steps."""
         cuts = [member.layout.own.start * self.layout.words for member in self.members]
         cuts.append(self.layout.slices.parts * self.layout.words)
-        histories = [member.history_kept for member in self.members]
+        histories = [member.spikes for member in self.members]
         for step in range(first, first + steps):
             slot = step & (histories[0].slots - 1)
             self.exchange.share([history.masks[slot] for history in histories], cuts)

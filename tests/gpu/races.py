@@ -31,7 +31,8 @@ getattr(module, function)(*args)
 """
 # Every race is reported, also at an address or in a line that had one.
 OPTIONS = "exitcode=66 suppress_equal_addresses=0 suppress_equal_stacks=0"
-ACCESS = re.compile(r"^  (?:Previous )?(atomic )?(read|write) of size (\d+) .*\n +#0 .*? (\S+):(\d+)(?: |$)", re.M | re.I)
+ACCESS = re.compile(r"^  (?:Previous )?(atomic )?(read|write) of size (\d+) .*\n((?: +#\d+ .*\n)+)", re.M | re.I)
+FRAME = re.compile(r" (\S+):(\d+)(?: |$)", re.M)
 FOUND = 66
 
 
@@ -81,9 +82,11 @@ def _fixed_addresses() -> tuple[str, ...]:
 def _described(output: str) -> Iterator[str]:
     for report in output.split("WARNING: ThreadSanitizer: data race")[1:]:
         accesses = ACCESS.findall(report)
-        yield " and ".join(sorted(f"{(atomic + kind).lower()} of {size} bytes `{_line(path, int(number))}`"
-                                  for atomic, kind, size, path, number in accesses[:2]))
+        yield " and ".join(sorted(f"{(atomic + kind).lower()} of {size} bytes `{_line(frames)}`"
+                                  for atomic, kind, size, frames in accesses[:2]))
 
 
-def _line(path: str, number: int) -> str:
+def _line(frames: str) -> str:
+    """The innermost whose source is here: functions of the C library are not."""
+    path, number = next((path, int(number)) for path, number in FRAME.findall(frames) if Path(path).exists())
     return Path(path).read_text().splitlines()[number - 1].strip()

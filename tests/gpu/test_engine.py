@@ -97,7 +97,7 @@ def test_the_history_goes_round_many_times(name: str, strategy: str) -> None:
     """A call does as many steps as it has room for; slots of old steps are taken again."""
     engine = engine_of(plan_of(name), strategy)
     steps = steps_of(name)
-    chunk = engine.history_kept.chunk
+    chunk = engine.spikes.chunk
     assert chunk < steps / 3
     assert engine.advance(steps).steps == chunk
     engine = engine_of(plan_of(name), strategy)
@@ -113,7 +113,7 @@ def test_far_delays_round_the_history(strategy: str) -> None:
         net.project("inh", "exc", sn.fixed_indegree(3), weight="-2 mV", delay="1.5 ms")
         return net
 
-    assert engine_of(make_plan(make()), strategy).history_kept.slots == 2048
+    assert engine_of(make_plan(make()), strategy).spikes.slots == 2048
     assert assert_as_reference(make, 5000, strategy=strategy) > 50
 
 

@@ -108,7 +108,7 @@ MUTANTS: dict[str, tuple[Any, ...]] = {
     "blocks meet alone between levels": (
         "levels", "masks", "run.cuh", ("                    meeting.wait();\n", "                    __syncthreads();\n")),
     "a block arrives before all of its threads": (
-        "levels", "masks", "sync.cuh", ("arrive() {\n        __syncthreads();\n", "arrive() {\n")),
+        "levels", "f.counts(f.step)[", "sync.cuh", ("arrive() {\n        __syncthreads();\n", "arrive() {\n")),
     "a block goes on before its first thread has waited": (
         "rings", "masks", "sync.cuh", ("            }\n        }\n        __syncthreads();\n    }\n};", "            }\n        }\n    }\n};")),
     "spikes are published after the block has arrived": (
