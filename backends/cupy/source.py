@@ -24,7 +24,7 @@ from snnsim.backends.cupy.shapes import POPULATION, Shape, shapes_of
 from snnsim.plan import Plan
 
 LIST = 1024             # rows that a block lists before it delivers them
-_SHORT, _LONG = 70, 500  # instructions of an update in single precision
+_SHORT, _LONG, _MANY = 70, 500, 4   # instructions of an update, and plastic projections, in single precision
 
 # Entries of the table that every network has.
 ENTRIES = (
@@ -53,13 +53,16 @@ class Flags:
 def threads_of(plan: Plan, layout: Layout) -> int:
     """Threads of a block: the more registers an update takes, the fewer; a lane for each unit where that is cheap.
 
-    A multiprocessor has 65 536 registers: 80, 128 or 255 for each thread. What the updates of the built-in models need
-    was read off their machine code; the tests assert that none is kept in memory.
+    A multiprocessor has 65 536 registers: 80, 128 or 255 for each thread. What the built-in models and rules need was
+    read off their machine code; the tests assert that none is kept in memory.
     """
-    longest = max(len(p.program.instrs) for p in plan.populations) * (1 if plan.dtype == np.float32 else 2)
-    if longest > _LONG:
+    width = 1 if plan.dtype == np.float32 else 2
+    longest = max(len(p.program.instrs) for p in plan.populations) * width
+    rules = sum(p.plastic is not None for p in plan.projections) * width
+    if longest > _LONG or rules > _MANY:
         return 256
-    return 768 if longest <= _SHORT and 16 < layout.words <= 24 else 512
+    short = longest <= _SHORT and all(p.spiking for p in plan.projections)
+    return 768 if short and 16 < layout.words <= 24 else 512
 
 
 def list_bytes(counted: bool, wide: bool) -> int:

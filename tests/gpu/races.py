@@ -87,6 +87,8 @@ def _described(output: str) -> Iterator[str]:
 
 
 def _line(frames: str) -> str:
-    """The innermost whose source is here: functions of the C library are not."""
-    path, number = next((path, int(number)) for path, number in FRAME.findall(frames) if Path(path).exists())
-    return Path(path).read_text().splitlines()[number - 1].strip()
+    """The innermost whose source is here; where there is none, the place that ThreadSanitizer names first."""
+    for path, number in FRAME.findall(frames):
+        if Path(path).exists():
+            return Path(path).read_text().splitlines()[int(number) - 1].strip()
+    return frames.split("\n", 1)[0].split("#0 ")[1]
