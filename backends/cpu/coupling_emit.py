@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from snnsim.backends.cpu.emit import language
-from snnsim.ir import Instr, Program
-from snnsim.ir.printing import NestedPrinter
+from snnsim.ir import Program
+from snnsim.ir.printing import AddingPrinter
 
 IMPORTS = "from snnsim.backends.cpu.coupling_kernels import publish, take_sums\n"
 _FIXED = ("rows", "sources", "weights", "pre", "post", "sums", "quanta", "limit")
@@ -43,24 +43,14 @@ class CouplingShape:
     drive: str
 
 
-class CouplingPrinter(NestedPrinter):
+class CouplingPrinter(AddingPrinter):
     """Prints one program. constant: all synapses have one weight."""
 
     def __init__(self, program: Program, dtype: Any, constant: bool) -> None:
-        super().__init__(program, language(dtype))
-        self.leaves = {"w": ("weights[0]", 0) if constant else ("weight[j]", 2), "pre": ("pre[source[j]]", 2),
-                       "post": ("post[i]", 1)}
-        self.constant, self.adds = constant, -1
-        self.print()
-
-    def leaf(self, k: int, instr: Instr) -> str:
-        return self.leaves[instr.data][0]
-
-    def depth_of(self, instr: Instr) -> int:
-        return self.leaves[instr.data][1]
-
-    def effect(self, k: int, instr: Instr) -> None:
-        self.adds = instr.args[0]
+        self.constant = constant
+        super().__init__(program, language(dtype), {
+            "w": ("weights[0]", 0) if constant else ("weight[j]", 2), "pre": ("pre[source[j]]", 2),
+            "post": ("post[i]", 1)})
 
     def loop(self) -> CouplingLoop:
         """The function: it adds to the sums, and tells whether any synapse added more than it may."""

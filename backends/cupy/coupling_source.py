@@ -12,8 +12,8 @@ import numpy as np
 
 from snnsim.backends.cupy.emit import language
 from snnsim.backends.cupy.layout import LANES
-from snnsim.ir import Instr, Program
-from snnsim.ir.printing import NestedPrinter
+from snnsim.ir import Program
+from snnsim.ir.printing import AddingPrinter
 from snnsim.plan import Plan
 from snnsim.plastic import coupled_numbers, coupled_variables, coupling_of
 
@@ -48,27 +48,17 @@ class CouplingFunction:
     scalars: tuple[str, ...]
 
 
-class CouplingPrinter(NestedPrinter):
+class CouplingPrinter(AddingPrinter):
     """Prints one program as a function of a target: the sum over every `step`-th of its synapses.
 
     constant: all synapses have one weight. sources: C type of their numbers.
     """
 
     def __init__(self, program: Program, dtype: Any, constant: bool, sources: str) -> None:
-        super().__init__(program, language(dtype))
-        self.leaves = {"w": ("weights[0]", 0) if constant else ("weights[j]", 2), "pre": ("pre[sources[j]]", 2),
-                       "post": ("post[i]", 1)}
-        self.sources, self.adds = sources, -1
-        self.print()
-
-    def leaf(self, k: int, instr: Instr) -> str:
-        return self.leaves[instr.data][0]
-
-    def depth_of(self, instr: Instr) -> int:
-        return self.leaves[instr.data][1]
-
-    def effect(self, k: int, instr: Instr) -> None:
-        self.adds = instr.args[0]
+        self.sources = sources
+        super().__init__(program, language(dtype), {
+            "w": ("weights[0]", 0) if constant else ("weights[j]", 2), "pre": ("pre[sources[j]]", 2),
+            "post": ("post[i]", 1)})
 
     def function(self) -> CouplingFunction:
         """c: entries of the projection; pre, post: values of all units, and from the device's first one on."""

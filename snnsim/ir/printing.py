@@ -234,5 +234,23 @@ class FunctionPrinter(Printer):
         self.result = f"v{instr.args[0]}"
 
 
+class AddingPrinter(NestedPrinter):
+    """Prints what each synapse onto a unit adds: value number `adds`. leaves: name -> text and depth."""
+
+    def __init__(self, program: Program, language: Language, leaves: Mapping[str, tuple[str, int]]) -> None:
+        super().__init__(program, language)
+        self.leaves, self.adds = leaves, -1
+        self.print()
+
+    def leaf(self, k: int, instr: Instr) -> str:
+        return self.leaves[instr.data][0]
+
+    def depth_of(self, instr: Instr) -> int:
+        return self.leaves[instr.data][1]
+
+    def effect(self, k: int, instr: Instr) -> None:
+        self.adds = instr.args[0]
+
+
 def _is_one(instr: Instr) -> bool:
     return instr.op is Op.CONST and instr.data == 1.0
