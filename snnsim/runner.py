@@ -139,7 +139,7 @@ def _again(checkpoint: str | Path | None) -> str:
 
 def summarise(program: Program, out: str | Path | None = None) -> dict[str, Any]:
     """What ``snnsim run --json`` prints."""
-    plan, seconds = program.plan, program.time * 1e-3
+    plan, seconds, facts = program.plan, program.time * 1e-3, program.engine.facts()
     rates = {p.name: round(float(c) / p.n / seconds, 6) if p.n and seconds else 0.0
              for p, c in zip(plan.populations, program.counts, strict=True)}
     return {
@@ -149,6 +149,7 @@ def summarise(program: Program, out: str | Path | None = None) -> dict[str, Any]
         "compile_s": program.compile_s, "run_s": program.run_s,
         "rtf": program.run_s / (program.ran * plan.dt * 1e-3) if program.ran else 0.0,
         "peak_mb": peak_mb(), "out": None if out is None else str(out),
+        **{name: facts[name] for name in ("how", "device_mb") if name in facts},
     }
 
 

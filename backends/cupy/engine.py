@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,11 +11,13 @@ import numpy as np
 
 from snnsim.backends.cupy.arrays import PopulationArrays, owners, row_of_word, schedule_arrays
 from snnsim.backends.cupy.build import build
+from snnsim.backends.cupy import coupling, plastic
 from snnsim.backends.cupy.coupling import Couplings
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.history import SpikeHistory
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic import Plastic
+from snnsim.backends.cupy.plastic_state import PlasticState
 from snnsim.backends.cupy.shared import lay_out_shared
 from snnsim.backends.cupy.size import refuse_device
 from snnsim.backends.cupy.source import KernelSource
@@ -63,6 +64,8 @@ class GpuEngine:
         with device.current():
             refuse_device(plan, self.layout, self.source, device)
             self._build(strategy)
+            if own is None:
+                self.learning.watch()
 
     def _build(self, strategy: str | None) -> None:
         plan, device = self.plan, self.device
@@ -72,6 +75,7 @@ class GpuEngine:
         self.couplings = Couplings(device, plan, self.layout, self.source.couplings, self.populations)
         self.counted = [bool(self.source.shapes[shape].update.counted) for shape in self.source.shape_number]
         self.plastic = Plastic(device, plan, self.layout, self.source.plastic, self.populations, self.counted)
+        self.learning = PlasticState([self.plastic])
         self.spikes = SpikeHistory(device, plan, self.layout, self.source.counted)
         began = time.perf_counter()
         self._choose(strategy)
@@ -159,12 +163,17 @@ class GpuEngine:
             self.restore(before)
             self.open(steps)
             self._run(steps)
+        check([self])
         return self.close(steps)
 
     def _run(self, steps: int) -> None:
         self.runner.run(steps, self.fresh)
+        self.learn(0)
+
+    def learn(self, offset: int) -> None:
+        """Let plastic synapses learn from all spikes until `offset` steps after the clock, if they have not yet."""
         if self.plastic.arrays and not self.fit.flags.persistent:   # where blocks meet, they have learned all by now
-            self.program.launch(0, 0, (0, self.layout.levels - 1), False)
+            self.program.launch(offset, 0, (0, self.layout.levels - 1), False)
 
     def _launch(self, kernel: str, *more: Any) -> None:
         """Once, for the step that the clock shows."""
@@ -173,18 +182,11 @@ class GpuEngine:
 
     def close(self, steps: int) -> Chunk:
         """What the steps that were launched have done."""
-        self._check()
         self.fresh, first = False, self.done + 1
         self.done += steps
         spikes = self.spikes.gather(self.kernels, self.table.array, first, steps)
         traces = self.traces.read(first - 1, steps)
         return Chunk(steps, *spikes, traces, self.plastic.chunk(first - 1, steps))
-
-    def _check(self) -> None:
-        """Raise what a synapse did wrong first: in a step, couplings act before plastic synapses."""
-        coupled, plastic = self.couplings.fault, self.plastic.fault
-        if min(coupled, plastic) < math.inf:
-            (self.couplings if coupled <= plastic else self.plastic).check()
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -239,17 +241,17 @@ class GpuEngine:
     @on_its_device
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
-        return self.plastic.get(projection, self.done)
+        return self.learning.get(projection, self.done)
 
     @on_its_device
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """The opposite."""
-        self.plastic.set(projection, done, values)
+        self.learning.set(projection, done, values)
 
     @on_its_device
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
-        return self.plastic.synapses_of(projection)
+        return self.learning.synapses_of(projection)
 
     @property
     def synapses(self) -> int:
@@ -268,6 +270,20 @@ class GpuEngine:
         """Blocks, compile seconds, the strategy and why, and how each bundle of projections is stored."""
         bundles = [f"{b.kind}, {b.word.bits} bits: {', '.join(p.label for p in b.projections)}"
                    for b in self.layout.bundles] + self.couplings.labels() + self.plastic.labels()
+        blocks = f"{self.threads} blocks" if self.threads > 1 else "1 block"
+        how = f"{blocks} of {self.block_threads} threads; {self.strategy}: {self.fit.why}"
         return {"threads": self.threads, "compile_s": self.compile_s, "strategy": self.strategy,
-                "why": self.fit.why, "not": self.reasons, "bundles": bundles}
+                "why": self.fit.why, "not": self.reasons,
+                "how": "; ".join([how, *(f"not {reason}" for reason in self.reasons)]), "bundles": bundles,
+                "device_mb": sum(self.memory().values()) / 1e6}
 
+
+def check(members: Sequence[GpuEngine]) -> None:
+    """Raise what a synapse of a network on one or more devices did wrong first.
+
+    In a step, couplings act before plastic synapses.
+    """
+    couplings, learning = [member.couplings for member in members], [member.plastic for member in members]
+    if couplings[0].fault <= min(member.fault for member in learning):
+        coupling.check(couplings)
+    plastic.check(learning)

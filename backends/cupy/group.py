@@ -1,24 +1,28 @@
 """One network on several devices: each owns some parts, and they exchange spikes after each epoch.
 
 All devices are driven by this process. A launch is one epoch, or one level of a step, on each of them; between launches
-they share what their units did: the spikes, how often units spiked, and the variables that couplings read.
+they share what their units did: the spikes, how often units spiked, the variables that couplings read, and what
+plastic synapses read of units: traces, variables, times of spikes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from snnsim.backends.cupy import coupling
 from snnsim.backends.cupy.device import Device
-from snnsim.backends.cupy.engine import GpuEngine
+from snnsim.backends.cupy.engine import GpuEngine, check
 from snnsim.backends.cupy.exchange import Exchange
 from snnsim.backends.cupy.layout import LANES
+from snnsim.backends.cupy.plastic_records import merged
+from snnsim.backends.cupy.plastic_state import PlasticState
 from snnsim.backends.cupy.strategy import parts_of
 from snnsim.engine import Chunk
 from snnsim.plan import Plan
+
+T = TypeVar("T")
 
 
 class GpuGroup:
@@ -34,35 +38,52 @@ class GpuGroup:
                                   own=range(each * k, each * (k + 1))) for k, device in enumerate(devices)]
         self.first, self.layout = self.members[0], self.members[0].layout
         self.threads = each * len(devices)
+        self.learning = PlasticState([member.plastic for member in self.members])
+        self.learning.watch()
+
+    def _each(self, call: Callable[[GpuEngine], T]) -> list[T]:
+        """What `call` returns for each member, with its device as the current one."""
+        found = []
+        for member in self.members:
+            with member.device.current():
+                found.append(call(member))
+        return found
 
     # --- running -----------------------------------------------------------------------------------------------------
 
     def advance(self, steps: int) -> Chunk:
         """Run at most `steps` steps."""
         steps = min(steps, self.first.spikes.chunk)
-        for member in self.members:
-            with member.device.current():
-                member.open(steps)
+        before = self.snapshot() if self.first.plastic.logs else None
+        self._run(steps)
+        while any(self._each(lambda member: member.plastic.grow_logs())):
+            self.restore(before)
+            self._run(steps)
+        check(self.members)
+        chunks = self._each(lambda member: member.close(steps))
+        self.done += steps
+        traces = [self._merged(k, [chunk.traces[k] for chunk in chunks]) for k in range(len(self.plan.traces))]
+        weights = merged([member.plastic.records for member in self.members], [chunk.weights for chunk in chunks])
+        return Chunk(steps, chunks[0].step, chunks[0].unit, traces, weights)
+
+    def _run(self, steps: int) -> None:
+        self._each(lambda member: member.open(steps))
         self._share_variables(self.done)
+        self._share_learning(self.done)
         epoch = self.layout.epoch
         for at in range(0, steps, epoch):
             self._epoch(at, min(epoch, steps - at))
-        coupling.check([member.couplings for member in self.members])
-        chunks = [self._close(member, steps) for member in self.members]
-        self.done += steps
-        traces = [self._merged(k, [chunk.traces[k] for chunk in chunks]) for k in range(len(self.plan.traces))]
-        return Chunk(steps, chunks[0].step, chunks[0].unit, traces, chunks[0].weights)
+        self._each(lambda member: member.learn(steps))
 
     def _epoch(self, at: int, steps: int) -> None:
+        first = self.done + at + 1
         for level in range(self.layout.levels):
             for member in self.members:
                 with member.device.current():
                     member.program.launch(at, steps, (level, level), member.fresh and at == 0)
-            self._share(self.done + at + 1, steps)
-
-    def _close(self, member: GpuEngine, steps: int) -> Chunk:
-        with member.device.current():
-            return member.close(steps)
+            self._share(first, steps)
+        for step in range(first, first + steps):
+            self._share_learning(step)
 
     def _share(self, first: int, steps: int) -> None:
         """What the members did in some steps."""
@@ -84,6 +105,13 @@ class GpuGroup:
         if self.first.couplings.packed:
             steps = [member.couplings.diverged for member in self.members]
             self.exchange.share(steps, range(len(steps) + 1))
+
+    def _share_learning(self, step: int) -> None:
+        """What units showed plastic synapses in a step."""
+        for number, arrays in self.first.plastic.arrays.items():
+            for name, population in arrays.published.items():
+                rings = [member.plastic.arrays[number].values[name] for member in self.members]
+                self.exchange.share([ring[step % ring.shape[0]] for ring in rings], self._cuts(population))
 
     def _cuts(self, population: int) -> list[int]:
         return [self.members[0].layout.bounds(population)[0],
@@ -131,16 +159,16 @@ class GpuGroup:
         self.done = done
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
-        """Refused before: plastic projections are on one device."""
-        return self.first.plasticity(projection)
+        """Everything that changes in a plastic projection."""
+        return self.learning.get(projection, self.done)
 
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """The opposite."""
-        self.first.set_plasticity(projection, done, values)
+        self.learning.set(projection, done, values)
 
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay and w."""
-        return self.first.synapses_of(projection)
+        return self.learning.synapses_of(projection)
 
     @property
     def synapses(self) -> int:
@@ -154,4 +182,6 @@ class GpuGroup:
 
     def facts(self) -> dict[str, Any]:
         """Those of the first device, with how many there are."""
-        return {**self.first.facts(), "threads": self.threads, "devices": len(self.members)}
+        facts, devices = self.first.facts(), len(self.members)
+        return {**facts, "threads": self.threads, "devices": devices, "how": f"{devices} devices, {facts['how']}",
+                "device_mb": sum(self.memory().values()) / 1e6}

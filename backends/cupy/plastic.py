@@ -1,10 +1,9 @@
-"""The plastic projections of an engine on a device: read and set as a whole between its calls."""
+"""The plastic projections of an engine on a device, between its calls. ``plastic_state`` reads them as a whole."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from snnsim.backends.cupy.arrays import PopulationArrays, row_of_word
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic_arrays import NO_FAULT, PlasticArrays
-from snnsim.backends.cupy.plastic_build import ranks
 from snnsim.backends.cupy.plastic_records import WeightRecords
 from snnsim.backends.cupy.plastic_source import PlasticSource, modulating_variable
 from snnsim.errors import NumericalError
@@ -26,6 +24,8 @@ Fault = tuple[int, int, int, int, int, int]
 class Plastic:
     """All plastic projections of a network. populations: their arrays; counted: whether units spike several times."""
 
+    records: WeightRecords      # what is recorded of weights, from ``watch`` on
+
     def __init__(self, device: Device, plan: Plan, layout: Layout, source: PlasticSource,
                  populations: Sequence[PopulationArrays], counted: list[bool]) -> None:
         self.device, self.plan, self.layout, self.source, self.populations = device, plan, layout, source, populations
@@ -35,36 +35,11 @@ class Plastic:
         self.arrays = {k: PlasticArrays(device, plan, layout, k, populations, rows[plan.projections[k].source])
                        for k in source.numbers}
 
-    @cached_property
-    def records(self) -> WeightRecords:
-        """What is recorded of weights."""
-        numbers = dict.fromkeys(request.projection for request in self.plan.weights)
-        return WeightRecords(self.device, self.plan, {k: self._ranks(k) for k in numbers})
+    def watch(self, ranks: dict[int, list[np.ndarray]]) -> None:
+        """Prepare what is recorded of weights. ranks: as of ``WeightRecords``, of all devices of the network."""
+        self.records = WeightRecords(self.device, self.plan, ranks)
 
-    # --- synapses ----------------------------------------------------------------------------------------------------
-
-    def _ranks(self, number: int) -> list[np.ndarray]:
-        return ranks(self.device.download(self.arrays[number].packed.rows))
-
-    def _rank(self, number: int) -> np.ndarray:
-        """The number of each synapse in the order of ``snnsim.plastic``, as they lie on the device."""
-        return np.concatenate(self._ranks(number))
-
-    def _in_order(self, rank: np.ndarray, values: Any) -> np.ndarray:
-        """A column of synapses, in the order of their numbers."""
-        out = np.empty(rank.size, values.dtype)
-        out[rank] = self.device.download(values)
-        return out
-
-    def synapses_of(self, number: int) -> dict[str, np.ndarray]:
-        """source, target, delay and w; see ``snnsim.engine``."""
-        arrays, rank = self.arrays[number], self._rank(number)
-        rows = self.device.download(arrays.packed.rows).astype(np.int64)
-        source = np.empty(rank.size, np.int64)
-        source[rank] = np.repeat(np.tile(np.arange(arrays.n_source), rows.shape[0]), np.diff(rows, axis=1).reshape(-1))
-        target, delay, w = (self._in_order(rank, arrays.values[name]) for name in ("targets", "delays", "state_w"))
-        return {"source": source, "target": target.astype(np.int64) + arrays.low,
-                "delay": delay.astype(np.int64) + arrays.it.delays[0], "w": w}
+    # --- sizes -------------------------------------------------------------------------------------------------------
 
     @property
     def synapses(self) -> int:
@@ -87,74 +62,41 @@ class Plastic:
         """All arrays that change."""
         return [array for arrays in self.arrays.values() for array in arrays.changing()]
 
-    def get(self, number: int, done: int) -> dict[str, np.ndarray]:
-        """See ``Engine.plasticity``."""
-        arrays, rank = self.arrays[number], self._rank(number)
-        values = {name: self._in_order(rank, arrays.values[f"state_{name}"]) for name in ("w", *arrays.rule.states)}
-        values["last"] = self._row(arrays, "last", done).copy()
-        values["arrivals"] = self._ring(arrays, "ring")[self._ahead(arrays, done)].astype(np.int64)
-        for trace in arrays.rule.traces:
-            if trace.on == "post":
-                for side in ("before", "after"):
-                    rows = self._ring(arrays, f"{side}_{trace.name}")[self._behind(arrays, done)]
-                    values[f"trace.{trace.name}.{side}"] = rows
-            elif trace.on == "pre":
-                values[f"trace.{trace.name}"] = self._row(arrays, f"trace_{trace.name}", done).copy()
-            else:
-                values[f"trace.{trace.name}"] = self._ring(arrays, f"trace_{trace.name}")[:1, done & 1]
-        if (output := self._output(number)) is not None:
-            values["modulator"] = self.device.download(output)
-        return values
-
-    def _output(self, number: int) -> Any:
+    def output(self, number: int) -> Any:
         """The output that modulates, where one does: no state has it."""
         variable = modulating_variable(self.plan, number)
         return None if variable is None else self.populations[variable[0]].outputs.get(variable[1])
 
-    def _ring(self, arrays: PlasticArrays, name: str) -> np.ndarray:
-        return self.device.download(arrays.values[name])
+    def download(self, number: int, name: str) -> np.ndarray:
+        """An array of a projection."""
+        return self.device.download(self.arrays[number].values[name])
 
-    def _row(self, arrays: PlasticArrays, name: str, done: int) -> np.ndarray:
-        """Of what sources show in a step."""
-        ring = self._ring(arrays, name)
-        return ring[done % ring.shape[0]]
-
-    @staticmethod
-    def _ahead(arrays: PlasticArrays, done: int) -> np.ndarray:
-        """Rows of the steps in which something may arrive."""
-        return (done + 1 + np.arange(arrays.delays.depth - 1)) % arrays.values["ring"].shape[0]
-
-    @staticmethod
-    def _behind(arrays: PlasticArrays, done: int) -> np.ndarray:
-        """Rows of the traces of targets in the steps until `done`, the latest first."""
-        return (done - np.arange(arrays.delays.depth)) % arrays.seen
-
-    def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
-        """See ``Engine.set_plasticity``."""
-        arrays, rank = self.arrays[number], self._rank(number)
+    def set(self, number: int, rank: np.ndarray, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """See ``Engine.set_plasticity``. rank: the numbers of the synapses as they lie here."""
+        arrays = self.arrays[number]
         own = slice(arrays.low, arrays.high)
         for name in ("w", *arrays.rule.states):
             arrays.values[f"state_{name}"][...] = self.device.upload(values[name][rank])
         self._set_shown(arrays, "last", done, values["last"])
-        self._set_rows(arrays, "ring", self._ahead(arrays, done), values["arrivals"][:, own])
+        self._set_rows(arrays, "ring", arrays.ahead(done), values["arrivals"][:, own])
         for trace in arrays.rule.traces:
             if trace.on == "post":
                 for side in ("before", "after"):
                     rows = values[f"trace.{trace.name}.{side}"][:, own]
-                    self._set_rows(arrays, f"{side}_{trace.name}", self._behind(arrays, done), rows)
+                    self._set_rows(arrays, f"{side}_{trace.name}", arrays.behind(done), rows)
             elif trace.on == "pre":
                 self._set_shown(arrays, f"trace_{trace.name}", done, values[f"trace.{trace.name}"])
             else:
                 arrays.values[f"trace_{trace.name}"][...] = float(values[f"trace.{trace.name}"][0])
-        if (output := self._output(number)) is not None:
-            output[...] = self.device.upload(values["modulator"].astype(output.dtype))
+        if (output := self.output(number)) is not None:
+            mine = slice(*self.layout.bounds(int(arrays.values["modulator"])))
+            output[...] = self.device.upload(values["modulator"][mine].astype(output.dtype))
 
     def _set_shown(self, arrays: PlasticArrays, name: str, done: int, values: np.ndarray) -> None:
-        ring = arrays.values[name]
-        self._set_rows(arrays, name, np.array([done % ring.shape[0]]), values[None])
+        self._set_rows(arrays, name, np.array([done % arrays.values[name].shape[0]]), values[None])
 
     def _set_rows(self, arrays: PlasticArrays, name: str, rows: np.ndarray, values: np.ndarray) -> None:
-        host = self._ring(arrays, name)
+        host = self.device.download(arrays.values[name])
         host[rows] = values
         arrays.values[name][...] = self.device.upload(host)
 
@@ -195,21 +137,16 @@ class Plastic:
 
     # --- faults ------------------------------------------------------------------------------------------------------
 
-    def check(self) -> None:
-        """``NumericalError`` that names the first synapse that sent more than it may."""
-        if found := self._faults():
-            raise self._error(*min(found))
-
     @property
     def fault(self) -> float:
         """The step in which a synapse first sent more than it may; infinite where none did."""
-        return min((step for step, *_ in self._faults()), default=math.inf)
+        return min((step for step, *_ in self.faults()), default=math.inf)
 
-    def _faults(self) -> list[Fault]:
+    def faults(self) -> list[Fault]:
         """Step, projection, which of several spikes of the step, source, target and part: the smallest is the first."""
         found = []
         for k, arrays in self.arrays.items():
-            for part, (step, key) in enumerate(self._ring(arrays, "fault").tolist()):
+            for part, (step, key) in enumerate(self.download(k, "fault").tolist()):
                 if step:
                     found.append((step, k, key >> 32, *self._ends(arrays, part, key & 0xFFFFFFFF), part))
         return found
@@ -220,6 +157,15 @@ class Plastic:
         target = self.device.download(arrays.packed.targets[int(arrays.packed.base[part]) + place :][:1])
         return int(np.searchsorted(rows, place, side="right")) - 1, int(target[0]) + arrays.low
 
-    def _error(self, step: int, number: int, time: int, source: int, target: int, part: int) -> NumericalError:
-        sent = float(self._ring(self.arrays[number], "found")[part])
+    def error(self, step: int, number: int, time: int, source: int, target: int, part: int) -> NumericalError:
+        """For one of them."""
+        sent = float(self.download(number, "found")[part])
         return out_of_bounds(self.plan, self.plan.projections[number], source, target, step, sent)
+
+
+def check(members: Sequence[Plastic]) -> None:
+    """``NumericalError`` that names the first synapse of a network on one or more devices that sent more than it may."""
+    found = [(fault, member) for member in members for fault in member.faults()]
+    if found:
+        fault, member = min(found, key=lambda one: one[0])
+        raise member.error(*fault)

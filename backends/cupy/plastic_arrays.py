@@ -116,6 +116,24 @@ class PlasticArrays:
         k, name = found
         return populations[k].states[name] if name in populations[k].states else populations[k].outputs[name]
 
+    @property
+    def published(self) -> dict[str, int]:
+        """Rings in which units show all parts what they did in each step, and the population of these units."""
+        found = {f"trace_{trace.name}": self.it.source for trace in self.rule.traces if trace.on == "pre"}
+        if self.values["last_shown"]:
+            found["last"] = self.it.source
+        if "variable" in self.values:
+            found["variable"] = self.values["modulator"]
+        return found
+
+    def ahead(self, done: int) -> np.ndarray:
+        """Rows of the ring of what is sent, for the steps in which something may arrive."""
+        return (done + 1 + np.arange(self.delays.depth - 1)) % self.values["ring"].shape[0]
+
+    def behind(self, done: int) -> np.ndarray:
+        """Rows of the traces of targets in the steps until `done`, the latest first."""
+        return (done - np.arange(self.delays.depth)) % self.seen
+
     def changing(self) -> list[Any]:
         """All arrays that change in a step."""
         kept = ("state_", "trace_", "before_", "after_", "last", "ring", "variable")

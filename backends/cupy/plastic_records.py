@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ _LOG = 1 << 16  # events that a log holds at first
 
 
 class WeightRecords:
-    """All requests of a plan for weights. ranks: projection -> for each part, the numbers of its synapses."""
+    """All requests of a plan for weights. ranks: projection -> for each own part, the numbers of its synapses."""
 
     def __init__(self, device: Device, plan: Plan, ranks: dict[int, list[np.ndarray]]) -> None:
         self.device, self.plan, self.ranks = device, plan, ranks
@@ -44,6 +45,10 @@ class WeightRecords:
         start = self._starts(self.plan.weights[request].projection, part)
         return [self.device.upload(values.astype(kind)) for values, kind in
                 zip((start, place, own), (np.int32, np.uint32, np.int32), strict=True)]
+
+    def columns(self, request: int) -> np.ndarray:
+        """Which of its synapses are on this device."""
+        return self.device.download(self.courses[request][2])
 
     # --- what is sent ------------------------------------------------------------------------------------------------
 
@@ -113,3 +118,27 @@ class WeightRecords:
         place = watched["position"][entry[mine]]
         order = np.lexsort((place, step[mine]))
         return step[mine][order], place[order], value[mine][order]
+
+
+# --- several devices -------------------------------------------------------------------------------------------------
+
+def merged(members: Sequence[WeightRecords], chunks: Sequence[list[Any]]) -> list[Any]:
+    """What the requests of a plan ask for, from what each device has of it."""
+    requests = enumerate(members[0].plan.weights)
+    return [_merged_logs([chunk[k] for chunk in chunks]) if request.on_pre else
+            _merged_rows([member.columns(k) for member in members], [chunk[k] for chunk in chunks])
+            for k, request in requests]
+
+
+def _merged_logs(logs: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    step, place, weight = (np.concatenate(column) for column in zip(*logs, strict=True))
+    order = np.lexsort((place, step))
+    return step[order], place[order], weight[order]
+
+
+def _merged_rows(columns: list[np.ndarray], rows: list[np.ndarray]) -> np.ndarray:
+    """Each column from the device that has the synapse."""
+    out = rows[0].copy()
+    for own, values in zip(columns, rows, strict=True):
+        out[:, own] = values[:, own]
+    return out

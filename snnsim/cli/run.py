@@ -128,12 +128,15 @@ def print_summary(summary: dict[str, Any], chosen: bool = False) -> None:
     seconds = summary["steps"] * summary["dt_ms"] * 1e-3
     threads = f", {summary['threads']} threads" if summary["threads"] != 1 else ""
     why = " (the fastest that can run this network here)" if chosen else ""
-    print(f"backend      {summary['backend']}{threads}{why}")
+    print(f"backend      {summary['backend']}{threads if 'how' not in summary else ''}{why}")
+    if "how" in summary:
+        print(f"device       {summary['how']}")
     print(f"network      {summary['neurons']:,} neurons, {summary['synapses']:,} synapses")
     print(f"simulated    {seconds:g} s in {summary['steps']:,} steps, {summary['spikes']:,} spikes")
     print(f"took         {summary['build_s']:.2f} s to build, {summary['compile_s']:.2f} s to compile, "
           f"{summary['run_s']:.2f} s to run (real-time factor {summary['rtf']:.3g})")
-    print(f"peak memory  {summary['peak_mb']:.0f} MB")
+    device = f", {summary['device_mb']:.0f} MB on the device" if "device_mb" in summary else ""
+    print(f"peak memory  {summary['peak_mb']:.0f} MB{device}")
     if summary["out"]:
         print(f"recorded to  {summary['out']}")
     if summary["rates_hz"]:

@@ -1,0 +1,107 @@
+"""What plastic projections hold, as a whole on the host: read from the devices of a network, and set on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+import numpy as np
+
+from snnsim.backends.cupy.plastic import Plastic
+from snnsim.backends.cupy.plastic_build import ranks
+from snnsim.plan_rules import SpikeTrace
+
+
+class PlasticState:
+    """All plastic projections of a network. members: those of each device, in the order of its parts."""
+
+    def __init__(self, members: Sequence[Plastic]) -> None:
+        self.members, self.plan = members, members[0].plan
+
+    def watch(self) -> None:
+        """Prepare all devices for what is recorded of weights."""
+        found = {k: self._ranks(k) for k in dict.fromkeys(request.projection for request in self.plan.weights)}
+        for n, member in enumerate(self.members):
+            with member.device.current():
+                member.watch({k: each[n] for k, each in found.items()})
+
+    def _each(self, number: int, name: str) -> list[np.ndarray]:
+        """An array of a projection, of each device."""
+        return [member.download(number, name) for member in self.members]
+
+    # --- synapses ----------------------------------------------------------------------------------------------------
+
+    def _rows(self, number: int) -> np.ndarray:
+        """Of all parts: as of one device, because targets rise from one to the next."""
+        return np.concatenate(self._each(number, "rows"))
+
+    def _ranks(self, number: int) -> list[list[np.ndarray]]:
+        """For each device and part, the numbers of its synapses in the order of ``snnsim.plastic``."""
+        parts = iter(ranks(self._rows(number)))
+        return [list(islice(parts, len(member.layout.own))) for member in self.members]
+
+    def _rank(self, number: int) -> np.ndarray:
+        """The same of all synapses, as they lie on the devices."""
+        return np.concatenate(ranks(self._rows(number)))
+
+    def synapses_of(self, number: int) -> dict[str, np.ndarray]:
+        """source, target, delay and w; see ``snnsim.engine``."""
+        rows, first = self._rows(number), self.members[0].arrays[number]
+        source = np.repeat(np.tile(np.arange(first.n_source), rows.shape[0]),
+                           np.diff(rows.astype(np.int64), axis=1).reshape(-1))
+        lows = [member.arrays[number].low for member in self.members]
+        targets = zip(self._each(number, "targets"), lows, strict=True)
+        columns = {"source": source, "target": np.concatenate([own.astype(np.int64) + low for own, low in targets]),
+                   "delay": np.concatenate(self._each(number, "delays")).astype(np.int64) + first.it.delays[0],
+                   "w": np.concatenate(self._each(number, "state_w"))}
+        rank = self._rank(number)
+        return {name: _in_order(rank, values) for name, values in columns.items()}
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    def get(self, number: int, done: int) -> dict[str, np.ndarray]:
+        """See ``Engine.plasticity``."""
+        arrays, rank = self.members[0].arrays[number], self._rank(number)
+        values = {name: _in_order(rank, np.concatenate(self._each(number, f"state_{name}")))
+                  for name in ("w", *arrays.rule.states)}
+        values["last"] = self._shown(number, "last", done)
+        values["arrivals"] = self._of_targets(number, "ring", arrays.ahead(done)).astype(np.int64)
+        for trace in arrays.rule.traces:
+            values |= self._trace(number, trace, done)
+        if (output := [member.output(number) for member in self.members])[0] is not None:
+            own = zip(self.members, output, strict=True)
+            values["modulator"] = np.concatenate([member.device.download(part) for member, part in own])
+        return values
+
+    def _trace(self, number: int, trace: SpikeTrace, done: int) -> dict[str, np.ndarray]:
+        if trace.on == "post":
+            rows = self.members[0].arrays[number].behind(done)
+            return {f"trace.{trace.name}.{side}": self._of_targets(number, f"{side}_{trace.name}", rows)
+                    for side in ("before", "after")}
+        if trace.on == "pre":
+            return {f"trace.{trace.name}": self._shown(number, f"trace_{trace.name}", done)}
+        return {f"trace.{trace.name}": self.members[0].download(number, f"trace_{trace.name}")[:1, done & 1]}
+
+    def _shown(self, number: int, name: str, done: int) -> np.ndarray:
+        """What sources show in a step, each from the device that owns it."""
+        source = self.plan.projections[number].source
+        rings = zip(self.members, self._each(number, name), strict=True)
+        return np.concatenate([ring[done % ring.shape[0], slice(*member.layout.bounds(source))]
+                               for member, ring in rings])
+
+    def _of_targets(self, number: int, name: str, rows: np.ndarray) -> np.ndarray:
+        """Some rows of a ring."""
+        return np.concatenate([ring[rows] for ring in self._each(number, name)], axis=1)
+
+    def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """See ``Engine.set_plasticity``."""
+        for member, rank in zip(self.members, self._ranks(number), strict=True):
+            with member.device.current():
+                member.set(number, np.concatenate(rank), done, values)
+
+
+def _in_order(rank: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A column of synapses, in the order of their numbers."""
+    out = np.empty_like(values)
+    out[rank] = values
+    return out
