@@ -55,10 +55,8 @@ class CupyBackend:
         return device()
 
     def refuses(self, plan: Plan) -> list[Problem]:
-        """Plastic synapses on several GPUs; nothing on one."""
-        plastic = [p.label for p in plan.projections if p.plastic is not None] if len(self.places) > 1 else []
-        return [Problem(f"projections.{label}", "plastic synapses on several GPUs are not supported; use one")
-                for label in plastic]
+        """Nothing."""
+        return []
 
     def memory(self, plan: Plan, threads: int | None = None) -> int:
         """Bytes of the host; what the device must have is asked of it before anything is allocated there."""

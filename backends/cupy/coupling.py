@@ -131,10 +131,6 @@ class Couplings:
         after = min((int(step) - self.done) % (1 << 32) for step in self.device.download(self.diverged))
         return math.inf if after == _NEVER else self.done + after
 
-    def check(self) -> None:
-        """``NumericalError`` that names the first synapse that added more than it may."""
-        check([self])
-
     def table(self, number: int) -> dict[str, np.ndarray]:
         """source, target and weight of all synapses of a projection onto own units, on the host."""
         packed, (low, high) = self.packed[number], self.layout.bounds(self.plan.projections[number].target)

@@ -62,8 +62,13 @@ class Plastic:
         """All arrays that change."""
         return [array for arrays in self.arrays.values() for array in arrays.changing()]
 
-    def output(self, number: int) -> Any:
-        """The output that modulates, where one does: no state has it."""
+    def downloaded_output(self, number: int) -> np.ndarray | None:
+        """The output of own units that modulates, where one does."""
+        output = self._output(number)
+        return None if output is None else self.device.download(output)
+
+    def _output(self, number: int) -> Any:
+        """On the device; no state has it."""
         variable = modulating_variable(self.plan, number)
         return None if variable is None else self.populations[variable[0]].outputs.get(variable[1])
 
@@ -88,7 +93,7 @@ class Plastic:
                 self._set_shown(arrays, f"trace_{trace.name}", done, values[f"trace.{trace.name}"])
             else:
                 arrays.values[f"trace_{trace.name}"][...] = float(values[f"trace.{trace.name}"][0])
-        if (output := self.output(number)) is not None:
+        if (output := self._output(number)) is not None:
             mine = slice(*self.layout.bounds(int(arrays.values["modulator"])))
             output[...] = self.device.upload(values["modulator"][mine].astype(output.dtype))
 
@@ -164,7 +169,7 @@ class Plastic:
 
 
 def check(members: Sequence[Plastic]) -> None:
-    """``NumericalError`` that names the first synapse of a network on one or more devices that sent more than it may."""
+    """``NumericalError`` that names the first synapse of a network, on one or more devices, that sent too much."""
     found = [(fault, member) for member in members for fault in member.faults()]
     if found:
         fault, member = min(found, key=lambda one: one[0])

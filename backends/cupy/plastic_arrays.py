@@ -118,11 +118,11 @@ class PlasticArrays:
 
     @property
     def published(self) -> dict[str, int]:
-        """Rings in which units show all parts what they did in each step, and the population of these units."""
+        """The rings in which units show other parts what they did in each step, and the population of these units."""
         found = {f"trace_{trace.name}": self.it.source for trace in self.rule.traces if trace.on == "pre"}
         if self.values["last_shown"]:
             found["last"] = self.it.source
-        if "variable" in self.values:
+        if self.values.get("variable_n") == 1:     # of many units, each target reads its own
             found["variable"] = self.values["modulator"]
         return found
 

@@ -29,11 +29,15 @@ class PlasticState:
         """An array of a projection, of each device."""
         return [member.download(number, name) for member in self.members]
 
+    def _column(self, number: int, name: str) -> np.ndarray:
+        """Of all synapses, as they lie on the devices."""
+        return np.concatenate(self._each(number, name))
+
     # --- synapses ----------------------------------------------------------------------------------------------------
 
     def _rows(self, number: int) -> np.ndarray:
         """Of all parts: as of one device, because targets rise from one to the next."""
-        return np.concatenate(self._each(number, "rows"))
+        return self._column(number, "rows")
 
     def _ranks(self, number: int) -> list[list[np.ndarray]]:
         """For each device and part, the numbers of its synapses in the order of ``snnsim.plastic``."""
@@ -46,31 +50,31 @@ class PlasticState:
 
     def synapses_of(self, number: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
-        rows, first = self._rows(number), self.members[0].arrays[number]
-        source = np.repeat(np.tile(np.arange(first.n_source), rows.shape[0]),
-                           np.diff(rows.astype(np.int64), axis=1).reshape(-1))
-        lows = [member.arrays[number].low for member in self.members]
-        targets = zip(self._each(number, "targets"), lows, strict=True)
-        columns = {"source": source, "target": np.concatenate([own.astype(np.int64) + low for own, low in targets]),
-                   "delay": np.concatenate(self._each(number, "delays")).astype(np.int64) + first.it.delays[0],
-                   "w": np.concatenate(self._each(number, "state_w"))}
-        rank = self._rank(number)
-        return {name: _in_order(rank, values) for name, values in columns.items()}
+        rank, delay = self._rank(number), self._column(number, "delays").astype(np.int64)
+        return {"source": _in_order(rank, self._sources(number)), "target": _in_order(rank, self._targets(number)),
+                "delay": _in_order(rank, delay + self.plan.projections[number].delays[0]),
+                "w": _in_order(rank, self._column(number, "state_w"))}
+
+    def _sources(self, number: int) -> np.ndarray:
+        rows = self._rows(number).astype(np.int64)
+        return np.repeat(np.tile(np.arange(rows.shape[1] - 1), rows.shape[0]), np.diff(rows, axis=1).reshape(-1))
+
+    def _targets(self, number: int) -> np.ndarray:
+        own = zip(self.members, self._each(number, "targets"), strict=True)
+        return np.concatenate([targets.astype(np.int64) + member.arrays[number].low for member, targets in own])
 
     # --- state -------------------------------------------------------------------------------------------------------
 
     def get(self, number: int, done: int) -> dict[str, np.ndarray]:
         """See ``Engine.plasticity``."""
         arrays, rank = self.members[0].arrays[number], self._rank(number)
-        values = {name: _in_order(rank, np.concatenate(self._each(number, f"state_{name}")))
-                  for name in ("w", *arrays.rule.states)}
+        values = {name: _in_order(rank, self._column(number, f"state_{name}")) for name in ("w", *arrays.rule.states)}
         values["last"] = self._shown(number, "last", done)
         values["arrivals"] = self._of_targets(number, "ring", arrays.ahead(done)).astype(np.int64)
         for trace in arrays.rule.traces:
             values |= self._trace(number, trace, done)
-        if (output := [member.output(number) for member in self.members])[0] is not None:
-            own = zip(self.members, output, strict=True)
-            values["modulator"] = np.concatenate([member.device.download(part) for member, part in own])
+        if outputs := [out for member in self.members if (out := member.downloaded_output(number)) is not None]:
+            values["modulator"] = np.concatenate(outputs)
         return values
 
     def _trace(self, number: int, trace: SpikeTrace, done: int) -> dict[str, np.ndarray]:

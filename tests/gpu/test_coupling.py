@@ -19,7 +19,7 @@ from snnsim.backends.cupy import CupyBackend
 from snnsim.backends.cupy.compiler import compile, ptx
 from snnsim.backends.cupy.coupling import coupled_bytes
 from snnsim.backends.cupy.cubin import resources
-from snnsim.backends.cupy.engine import GpuEngine
+from snnsim.backends.cupy.engine import GpuEngine, check
 from snnsim.backends.cupy.exchange import Copies
 from snnsim.backends.cupy.group import GpuGroup
 from snnsim.backends.reference.engine import ReferenceEngine
@@ -249,7 +249,7 @@ def test_device_and_host_disagree() -> None:
     run.couplings.open(0)
     run.couplings.diverged[0] = 7
     with pytest.raises(AssertionError, match=r"^a coupling was wrong in step 7 on the device, and on the host it is not$"):
-        run.couplings.check()
+        check([run])
 
 
 def test_divergence_after_other_calls() -> None:

@@ -13,7 +13,6 @@ from gpu.host import HostDevice
 
 import snnsim as sn
 from snnsim import configs
-from snnsim.backends.cupy import CupyBackend
 from snnsim.backends.cupy.exchange import Copies
 from snnsim.backends.cupy.group import GpuGroup
 from snnsim.backends.reference.engine import ReferenceEngine
@@ -103,13 +102,3 @@ def test_memory_and_facts() -> None:
     assert found.facts()["devices"] == 3
     assert found.facts()["strategy"] == "launches"
     assert found.memory()["synapses"] == sum(member.memory()["synapses"] for member in found.members)
-
-
-def test_plastic_synapses_are_refused() -> None:
-    """They are named, at the earliest moment."""
-    plan = make_plan(sn.load(configs.path("brunel_stdp")))
-    refused = CupyBackend(places=(0, 1)).refuses(plan)
-    assert [str(problem) for problem in refused] == [
-        f"projections.{p.label}: plastic synapses on several GPUs are not supported; use one"
-        for p in plan.projections if p.plastic is not None]
-    assert not CupyBackend().refuses(plan)
