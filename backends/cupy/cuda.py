@@ -18,6 +18,7 @@ from cupy.cuda import driver, memory, runtime
 from cupy.cuda.function import Function, Module
 
 from snnsim.backends.cupy.compiler import compile
+from snnsim.backends.cupy.cubin import resources
 from snnsim.backends.cupy.device import SCALARS, Kernel, Limits
 from snnsim.errors import RunError
 
@@ -28,7 +29,8 @@ SHARED_BY_DEFAULT = 48 << 10
 class CudaKernel:
     """A function of a module that is loaded on a device."""
 
-    def __init__(self, device: CudaDevice, function: Function, name: str) -> None:
+    def __init__(self, device: CudaDevice, function: Function, name: str, spilled: int) -> None:
+        self.spilled = spilled
         self._device = device
         self._function = function
         self._name = name
@@ -169,10 +171,10 @@ class CudaDevice:
         """Compile a text, or find what was compiled before, and load it. Raises what ``compiler.compile`` raises."""
         major, minor = self.limits.capability
         code = compile(source, 10 * major + minor).data
-        loaded = Module()
+        loaded, taken = Module(), resources(code)
         with self.current():
             loaded.load(code)
-            return {name: CudaKernel(self, loaded.get_function(name), name) for name in kernels}
+            return {name: CudaKernel(self, loaded.get_function(name), name, taken[name].stack) for name in kernels}
 
     def resident_blocks(self, kernel: Kernel, threads: int, shared: int) -> int:
         """How many blocks the device runs at the same time."""

@@ -34,7 +34,9 @@ class Limits:
 
 
 class Kernel(Protocol):
-    """A compiled function of a module."""
+    """A compiled function of a module. spilled: bytes of each thread's registers that lie in memory instead."""
+
+    spilled: int
 
     def __call__(
         self, blocks: int, threads: int, args: tuple[Any, ...], shared: int = 0, cooperative: bool = False,

@@ -60,7 +60,9 @@ class GpuEngine:
         self.plan, self.device, self.done = plan, device, 0
         self.layout = Layout.of(plan, parts or parts_of(plan, device.limits), own)
         self.source = KernelSource(plan, self.layout)
-        self.block_threads = threads or self.source.threads
+        self.asked_threads = threads
+        if threads is not None and threads > self.source.threads:
+            raise InputError(f"threads: expected at most {self.source.threads} for this network, found {threads}")
         with device.current():
             refuse_device(plan, self.layout, self.source, device)
             self._build(strategy)
@@ -95,13 +97,21 @@ class GpuEngine:
             self.strategy, self.fit = name, fits(name, self.source, self.layout, self.device)
             if self.fit.ok:
                 self.shared = lay_out_shared(self.source, self.layout, self.fit.flags)
-                self.kernels = self.device.module(self.source.text(self.fit.flags, offsets), KERNELS)
+                self._compile(offsets)
                 self.fit = resident(self.fit, self.device, self.kernels["snn_run"], self.block_threads, self.shared,
                                     len(self.layout.own))
             if self.fit.ok:
                 return
             self.reasons.append(f"{name}: {self.fit.why}")
         raise InputError(f"no way to run this network on the device fits: {'; '.join(self.reasons)}")
+
+    def _compile(self, offsets: list[Any]) -> None:
+        """With blocks as large as they can be without registers in memory."""
+        while True:
+            self.kernels = self.device.module(self.source.text(self.fit.flags, offsets), KERNELS)
+            if not any(kernel.spilled for kernel in self.kernels.values()) or not self.source.shrink():
+                break
+        self.block_threads = min(self.asked_threads or self.source.threads, self.source.threads)
 
     def _make_arrays(self) -> None:
         """What all populations share, and the table."""

@@ -54,7 +54,7 @@ def threads_of(plan: Plan, layout: Layout) -> int:
     """Threads of a block: the more registers an update takes, the fewer; a lane for each unit where that is cheap.
 
     A multiprocessor has 65 536 registers: 80, 128 or 255 for each thread. What the built-in models and rules need was
-    read off their machine code; the tests assert that none is kept in memory.
+    read off their machine code; where it does not suffice, ``KernelSource.shrink`` helps.
     """
     width = 1 if plan.dtype == np.float32 else 2
     longest = max(len(p.program.instrs) for p in plan.populations) * width
@@ -91,6 +91,11 @@ class KernelSource:
         self.plastic = PlasticSource(plan, layout, each)
         self.couplings = CouplingSource(plan, each)
         self.counted = any(shape.update.counted for shape in self.shapes)
+
+    def shrink(self) -> bool:
+        """Take smaller blocks, whose threads have more registers; False where they are as small as they get."""
+        self.threads, before = 512 if self.threads > 512 else 256, self.threads
+        return self.threads < before
 
     @property
     def entries(self) -> dict[str, int]:

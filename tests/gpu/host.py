@@ -179,6 +179,7 @@ class HostKernel:
     library: ctypes.CDLL
     lines: tuple[str, ...]
     most: int
+    spilled: int = 0
 
     def __call__(self, blocks: int, threads: int, args: tuple[Any, ...], shared: int = 0,
                  cooperative: bool = False) -> None:

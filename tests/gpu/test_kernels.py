@@ -6,6 +6,7 @@ They fit a multiprocessor without spilling registers, and their arithmetic is ex
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import cache, partial
 from itertools import cycle, islice, product
 from typing import Any
@@ -20,6 +21,7 @@ from gpu.cubins import ARCHITECTURES, compiled, fitting, needs_nvrtc
 
 import snnsim as sn
 from snnsim import configs
+from snnsim.backends.cupy.cubin import Resources
 from snnsim.backends.cupy.engine import KERNELS
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.source import Flags, KernelSource
@@ -84,10 +86,6 @@ NETWORKS: dict[str, Callable[[], sn.Network]] = {
     **{f"learning {k}": partial(rules, k, "single") for k in range(len(learning.NETWORKS))},
     **{f"learning {k} double": partial(rules, k, "double") for k in range(len(learning.NETWORKS))},
 }
-# Bytes of local memory per thread, at most, where five models share a kernel. Measured: 136 for the first, on sm_120 with
-# all in global memory. By itself, with inputs and states in shared memory, no model has any on sm_90.
-SPILLED = {"models 0 double": 160, "models 3 double": 256, "models 4 double": 96, "models 2 single": 32, "models 3 single": 32}
-
 
 @cache
 def source_of(name: str) -> KernelSource:
@@ -99,6 +97,16 @@ def source_of(name: str) -> KernelSource:
 def text_of(source: KernelSource, flags: Flags) -> str:
     """With both types of places in turn."""
     return source.text(flags, list(islice(cycle([np.uint16, np.uint32]), len(source.bundles))))
+
+
+def fitted(name: str, flags: Flags, arch: int) -> dict[str, Resources]:
+    """Kernels with blocks as the engine chooses them; those of 256 threads must have registers for everything."""
+    source = copy(source_of(name))
+    while True:
+        found = fitting(text_of(source, flags), arch, spilled=1 << 20)
+        if not any(taken.stack for taken in found.values()):
+            return found
+        assert source.shrink(), found
 
 
 def cases() -> list[Any]:
@@ -114,8 +122,7 @@ def cases() -> list[Any]:
 @pytest.mark.parametrize("name, flags, arch", cases())
 def test_kernels_fit(name: str, flags: str, arch: int) -> None:
     """All kernels of a network, without a warning of the compiler."""
-    found = fitting(text_of(source_of(name), FLAGS[flags]), arch, SPILLED.get(name, 0))
-    assert found.keys() == set(KERNELS)
+    assert fitted(name, FLAGS[flags], arch).keys() == set(KERNELS)
 
 
 @pytest.mark.parametrize("name, flags, arch", [
@@ -127,12 +134,13 @@ def test_arithmetic_is_exact(name: str, flags: str, arch: int) -> None:
 
 @pytest.mark.parametrize("arch", DEVICES)
 def test_the_full_microcircuit_in_larger_blocks(arch: int) -> None:
-    """A thread for each unit of a part of 585. No register is spilled, but two numbers where sm_120 has no room to share."""
+    """A thread for each unit of a part of 585, and registers for everything; sm_120 has no room to share."""
     plan = make_plan(sn.load(configs.path("microcircuit")))
     source = KernelSource(plan, Layout.of(plan, 132))
     assert source.threads == 768
     for name, flags in FLAGS.items():
-        fitting(text_of(source, flags), arch, 8 if arch == 120 and name != "persistent" else 0)
+        if arch < 120 or name == "persistent":
+            fitting(text_of(source, flags), arch)
 
 
 def test_every_model_is_in_a_network() -> None:
