@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from coupled import strong
 from gpu.guard import guarded
 from gpu.gxx import needs_gxx
 from gpu.host import HostDevice
@@ -189,6 +190,15 @@ def test_the_first_of_all_devices() -> None:
         "at most 250 pA in size, found 303.75 pA; let grows clip the weight, or give it wider `bounds`")
     found = [min(member.plastic.faults()) for member in run.members if member.plastic.faults()]
     assert len(found) > 1
+
+
+@pytest.mark.parametrize(("rule", "kind"), [("growing", "coupling"), ("exploding", "synapse")])
+def test_a_fault_of_either_kind(rule: str, kind: str) -> None:
+    """Whichever of a coupling and a plastic synapse was wrong first is named."""
+    plan = make_plan(strong(rule))
+    found = message(group(plan))
+    assert f": the {kind} " in found
+    assert found == message(ReferenceEngine(plan))
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------

@@ -192,3 +192,28 @@ def test_what_a_network_is_said_to_need_is_enough(name: str) -> None:
     """An upper estimate of the arrays that stay."""
     engine = engine_of(plan_of(name))
     assert device_bytes(plan_of(name), engine.layout, engine.source) >= sum(engine.memory().values())
+
+
+def test_blocks_shrink_where_registers_lie_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are compiled anew with fewer threads, until nothing is spilled."""
+    found = []
+
+    class Spilling(HostDevice):
+        """As if each thread of a block of more than 300 needed more registers than there are."""
+
+        def module(self, source: str, kernels: tuple[str, ...]) -> dict[str, Any]:
+            made = super().module(source, kernels)
+            if "snn_run" in made:
+                found.append(made["snn_run"].most)
+            return {name: replace(kernel, spilled=8 * (kernel.most > 300)) for name, kernel in made.items()}
+
+    engine = GpuEngine(plan_of("lists"), Spilling(), parts=2)
+    assert found == [512, 256]
+    assert engine.block_threads == 256
+    assert "2 blocks of 256 threads" in engine.facts()["how"]
+    assert_same(run(engine, plan_of("lists"), 50, 103), expected("lists", 153))
+
+
+def test_too_many_threads_are_refused() -> None:
+    with pytest.raises(InputError, match="^threads: expected at most 512 for this network, found 1024$"):
+        GpuEngine(plan_of("lists"), HostDevice(), threads=1024)
