@@ -19,7 +19,7 @@ from snnsim.assemble import make_population, make_projections
 from snnsim.canonical import dump, to_data
 from snnsim.checked import check_name, checked, found, input_kind
 from snnsim.equations import Model
-from snnsim.errors import InputError, Problems, unknown
+from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.graph import Input, Population, Projection, Record
 from snnsim.library import Library
 from snnsim.places import Marks
@@ -53,7 +53,7 @@ class Network:
         problems.check()
 
     def _start(self, spec: NetworkSpec, base_dir: str | Path | None, problems: Problems) -> None:
-        self.name, self.seed, self.precision = spec.name, spec.seed, spec.precision
+        self.name, self._seed, self.precision = spec.name, spec.seed, spec.precision
         self.base_dir = None if base_dir is None else Path(base_dir)
         self.populations: dict[str, Population] = {}
         self.inputs: dict[str, Input] = {}
@@ -71,6 +71,22 @@ class Network:
         if spec.duration is not None:
             with problems.at("duration"):
                 self.duration = read_steps(spec.duration, self.dt, self.notes, "duration") * self.dt
+
+    @property
+    def seed(self) -> int:
+        """Everything random comes from it. It stays as it is once positions or connections are drawn."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, value: Any) -> None:
+        if self.projections or any(p.positions is not None for p in self.populations.values()):
+            advice = f"make the network with it: sn.Network(seed={value!r}), or sn.load(file, ['seed={value}'])"
+            raise InputError(Problem("seed", f"cannot be changed from {self._seed} to {value!r} later; {advice}"))
+        problems = Problems()
+        spec = checked(NetworkSpec, {"snnsim": VERSION, "seed": _plain(value)}, problems)
+        problems.check()
+        assert spec is not None
+        self._seed = spec.seed
 
     def model(self, name: str, document: Mapping[str, Any]) -> Model | None:
         """Add equations of your own; `document` has the form of a file's ``models:`` entry.

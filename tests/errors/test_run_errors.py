@@ -359,3 +359,18 @@ def test_threads_are_checked_without_a_run() -> None:
     preflight.check_threads(np.int64(2))
     with pytest.raises(InputError):
         preflight.check_threads(0.5)
+
+
+def test_a_seed_is_not_changed_later() -> None:
+    """Positions and connections are drawn with the old one."""
+    net = sn.Network(seed=1)
+    net.seed = 3
+    cells = net.population("cells", 2, "lif_psc_exp")
+    net.project(cells, cells, sn.all_to_all(), weight="1 pA")
+    with pytest.raises(InputError) as caught:
+        net.seed = 5
+    assert str(caught.value) == ("seed: cannot be changed from 3 to 5 later; make the network with it: "
+                                 "sn.Network(seed=5), or sn.load(file, ['seed=5'])")
+    assert net.seed == 3
+    with pytest.raises(InputError, match=r"^seed: expected a whole number"):
+        sn.Network().seed = "often"

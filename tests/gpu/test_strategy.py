@@ -215,5 +215,5 @@ def test_blocks_shrink_where_registers_lie_in_memory(monkeypatch: pytest.MonkeyP
 
 
 def test_too_many_threads_are_refused() -> None:
-    with pytest.raises(InputError, match="^threads: expected at most 512 for this network, found 1024$"):
+    with pytest.raises(InputError, match=r"^threads: expected at most 512 for this network, found 1024$"):
         GpuEngine(plan_of("lists"), HostDevice(), threads=1024)

@@ -62,10 +62,10 @@ record:
 
 @pytest.fixture(autouse=True)
 def _no_thread_stays() -> Iterator[None]:
-    """Whatever a test does, the threads before and after it are the same."""
+    """Whatever a test does, no thread is there after it that was not before."""
     before = set(threading.enumerate())
     yield
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 class Beside(ReferenceEngine):
