@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from snnsim.engine import Engine
 
 
+MOST_UNITS = (1 << 30) - 1    # a bit above the number of a row is a flag
+
+
 class CupyBackend:
     """The same spikes as the other backends give, in kernels that stay on the GPU.
 
@@ -55,8 +58,11 @@ class CupyBackend:
         return device()
 
     def refuses(self, plan: Plan) -> list[Problem]:
-        """Nothing."""
-        return []
+        """More units than rows can be numbered; nothing else."""
+        if plan.neurons <= MOST_UNITS:
+            return []
+        found = f"expected at most {MOST_UNITS:,} units on a GPU, found {plan.neurons:,}"
+        return [Problem("populations", found)]
 
     def memory(self, plan: Plan, threads: int | None = None) -> int:
         """Bytes of the host; what the device must have is asked of it before anything is allocated there."""

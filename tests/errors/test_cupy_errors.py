@@ -9,8 +9,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from snnsim import registry
-from snnsim.backends.cupy import driver, info, nvrtc
-from snnsim.errors import UnavailableError
+from snnsim.backends.cupy import CupyBackend, driver, info, nvrtc
+from snnsim.errors import InputError, UnavailableError
 
 H200 = driver.Gpu("NVIDIA H200", 150_109_880_320, (9, 0))
 
@@ -200,3 +200,40 @@ def test_the_list_of_backends_says_it(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert header.split("  ")[0] == "backend" and header.endswith("  usable  on, or why not")
     assert first.split()[::2][:2] == ["cupy", "no"]
     assert first.endswith("  no      no NVIDIA driver (libcuda.so.1) was found")
+
+
+@pytest.mark.parametrize("count, where, message", [
+    (1, "1", "expected GPUs as 0, or all, found '1'"),
+    (1, "", "expected GPUs as 0, or all, found ''"),
+    (4, "0+4", "expected GPUs as numbers from 0 to 3 such as 0+3, or all, found '0+4'"),
+    (4, "2+2", "expected GPUs as numbers from 0 to 3 such as 0+3, or all, found '2+2'"),
+    (4, "-1", "expected GPUs as numbers from 0 to 3 such as 0+3, or all, found '-1'"),
+    (4, "first", "expected GPUs as numbers from 0 to 3 such as 0+3, or all, found 'first'"),
+])
+def test_gpus_that_are_not_there(count: int, where: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "device_count", lambda: count)
+    monkeypatch.setattr(CupyBackend, "lacks", lambda self: None)
+    with pytest.raises(InputError) as caught:
+        registry.check_name(f"cupy:{where}")
+    assert str(caught.value) == f"backend: {message}"
+
+
+@pytest.mark.parametrize("where, places", [("0", (0,)), ("3+1", (3, 1)), ("all", (0, 1, 2, 3))])
+def test_gpus_by_number(where: str, places: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first number is that of the device which gives the results."""
+    monkeypatch.setattr(driver, "device_count", lambda: 4)
+    assert CupyBackend().at(where).places == places
+
+
+def test_others_have_no_devices() -> None:
+    with pytest.raises(InputError) as caught:
+        registry.check_name("cpu:1")
+    assert str(caught.value) == "backend: cpu has no devices to choose from, found 'cpu:1'; write cpu"
+
+
+def test_too_many_units() -> None:
+    """Rows have 30 bits on a GPU, units 31 elsewhere."""
+    refused = CupyBackend().refuses(SimpleNamespace(neurons=1 << 30))
+    assert [str(problem) for problem in refused] == [
+        "populations: expected at most 1,073,741,823 units on a GPU, found 1,073,741,824"]
+    assert CupyBackend().refuses(SimpleNamespace(neurons=(1 << 30) - 1)) == []
