@@ -71,14 +71,12 @@ class Bundle:
     rows: int
     row_weight: dict[int, int] | None
 
-    @property
-    def synapses(self) -> int:
-        """How many there are, at most: delays are not counted apart."""
-        return sum(p.bound.synapses for p in self.projections)
+    def lanes(self, parts: int, synapses: int) -> int:
+        """Threads that deliver the synapses of a row onto one part: a power of two, about as many as there are.
 
-    def lanes(self, parts: int) -> int:
-        """Threads that deliver the synapses of a row onto one part: a power of two, about as many as there are."""
-        mean = self.synapses / max(1, self.rows * parts)
+        parts, synapses: of the device.
+        """
+        mean = synapses / max(1, self.rows * parts)
         return min(LANES, max(4, 1 << round(math.log2(max(1.0, mean)))))
 
 

@@ -92,6 +92,6 @@ class KernelTable:
                       "row_weights": table.row_weights, "row_of_word": rows[number]}
             values = {name: self.address(array) for name, array in arrays.items()}
             values |= {"target_bits": bundle.word.target, "delay_bits": bundle.word.delay, "delay": bundle.delay,
-                       "home": homes[number], "lanes": bundle.lanes(layout.slices.parts)}
+                       "home": homes[number], "lanes": bundle.lanes(len(layout.own), table.words.size)}
             for name, value in values.items():
                 self.put(f"B{k}", value, BUNDLE.index(name))
