@@ -1,7 +1,8 @@
 """How much memory a network needs, said before it is built.
 
 Two questions, because the first must be asked before anything that grows with the network is made: `network_bytes` is
-what every backend needs, from sizes alone; ``Backend.memory`` is what one of them needs, from the plan.
+what every backend needs, from sizes alone; ``Backend.memory`` is what one of them needs, from the plan. Where synapses
+stand is a backend's own affair: a GPU may hold what its host cannot.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from snnsim.distributions import Value
 from snnsim.errors import InputError, Problem
 from snnsim.graph import Current, Noise, Poisson, Population, Projection
 from snnsim.memory import available, in_words
+from snnsim.synaptic import Synaptic
 
 if TYPE_CHECKING:
     from snnsim.network import Network
@@ -22,11 +24,12 @@ _STATE = 8      # the initial value, and what the state takes
 
 
 def network_bytes(net: Network) -> int:
-    """Bytes that a network needs at least: states, what differs between units, and the targets of its synapses."""
+    """Bytes that a network needs at least: states, what differs between units, and synapses that are looked at."""
     units = sum(population.n * (_STATE * len(population.model.states) + _DRAWN * _varying(net, population))
                 for population in net.populations.values())
     traces = sum(_STATE * trace.population.n for trace in net.recording.traces if trace.units is None)
-    return units + traces + sum(_least(projection) for projection in net.projections)
+    looked_at = (p for p in net.projections if isinstance(p.weight, Synaptic) or isinstance(p.delay, Synaptic))
+    return units + traces + sum(_least(projection) for projection in looked_at)
 
 
 def _varying(net: Network, population: Population) -> int:
@@ -41,7 +44,7 @@ def _varying(net: Network, population: Population) -> int:
 
 
 def _least(projection: Projection) -> int:
-    """2 bytes for the target of a synapse, and for a weight that is not shared."""
+    """2 bytes for the target of a synapse, and for a weight that is not shared. All its values are drawn for a plan."""
     return projection.bound.synapses * (2 if _is_constant(projection.weight) else 4)
 
 

@@ -224,7 +224,7 @@ SIZES = [
     (lambda: network(2_000_000_000), "2,000,000,000 neurons and 0 synapses need about 59.6 GiB"),
     (lambda: network(2_000_000_000, tau_m={"uniform": ["10 ms", "11 ms"]}),
      "2,000,000,000 neurons and 0 synapses need about 208.6 GiB"),
-    (lambda: connected(10**6, sn.all_to_all()), "1,000,000 neurons and 1,000,000,000,000 synapses need about 1.8 TiB"),
+    (lambda: connected(10**6, sn.all_to_all()), "1,000,000 neurons and 1,000,000,000,000 synapses need about 4.5 TiB"),
     (lambda: connected(10**5, sn.fixed_indegree(1), {"uniform": ["1 ms", "1000 s"]}),
      "100,000 neurons and 100,000 synapses with delays of up to 10,000,000 steps need about 3.6 TiB"),
     (lambda: connected(1000, sn.one_to_one(), "1e5 s"),

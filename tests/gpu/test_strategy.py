@@ -179,7 +179,6 @@ def test_a_network_too_large_is_refused_before_anything_is_allocated(
         f"{in_words(needed)}, {rest.format(share=share)}")
 
 
-@pytest.mark.xfail(raises=InputError, reason="make_plan wants room on the host for every synapse, whoever holds them")
 def test_synapses_on_a_gpu_need_no_room_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU with more memory than its host can hold a network that the host cannot."""
     monkeypatch.setattr(memory, "available", lambda: 8 << 30)
