@@ -1,4 +1,4 @@
-"""What the kernels of ``cuda/build.cuh`` are told: numbers in a table, so that one text serves all networks."""
+"""What the kernels of ``kernels/build.cuh`` are told: numbers in a table, so that one text serves all networks."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def list_bytes(counted: bool, wide: bool) -> int:
 @cache
 def device_text(name: str) -> str:
     """A file of hand-written device code."""
-    return (files(__package__) / "cuda" / name).read_text()
+    return (files(__package__) / "kernels" / name).read_text()
 
 
 class KernelSource:

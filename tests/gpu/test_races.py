@@ -13,7 +13,7 @@ from gpu.races import needs_tsan, races
 
 pytestmark = [needs_tsan, pytest.mark.slow]
 
-SYNC = (files("snnsim.backends.cupy") / "cuda" / "sync.cuh").read_text()
+SYNC = (files("snnsim.backends.cupy") / "kernels" / "sync.cuh").read_text()
 
 
 def launch(source: str, blocks: int, *args: Any, cooperative: bool = False, times: int = 1) -> None:
