@@ -14,6 +14,7 @@ from snnsim.backends.cupy.build import build
 from snnsim.backends.cupy import coupling, plastic
 from snnsim.backends.cupy.coupling import Couplings
 from snnsim.backends.cupy.device import Device
+from snnsim.backends.cupy.draw import on_device as from_host
 from snnsim.backends.cupy.history import SpikeHistory
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic import Plastic
@@ -277,7 +278,7 @@ class GpuEngine:
         return {"synapses": synapses, "other": other + self.spikes.masks.nbytes + self.spikes.counts.nbytes}
 
     def facts(self) -> dict[str, Any]:
-        """Blocks, compile seconds, the strategy and why, and how each bundle of projections is stored."""
+        """Blocks, compile seconds, the strategy and why, how each bundle is stored, and what the host had to draw."""
         bundles = [f"{b.kind}, {b.word.bits} bits: {', '.join(p.label for p in b.projections)}"
                    for b in self.layout.bundles] + self.couplings.labels() + self.plastic.labels()
         blocks = f"{self.threads} blocks" if self.threads > 1 else "1 block"
@@ -285,6 +286,7 @@ class GpuEngine:
         return {"threads": self.threads, "compile_s": self.compile_s, "strategy": self.strategy,
                 "why": self.fit.why, "not": self.reasons,
                 "how": "; ".join([how, *(f"not {reason}" for reason in self.reasons)]), "bundles": bundles,
+                "from_host": [f"{p.label}: {why}" for p in self.plan.projections if (why := from_host(p)) is not None],
                 "device_mb": sum(self.memory().values()) / 1e6}
 
 

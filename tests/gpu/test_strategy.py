@@ -216,3 +216,14 @@ def test_blocks_shrink_where_registers_lie_in_memory(monkeypatch: pytest.MonkeyP
 def test_too_many_threads_are_refused() -> None:
     with pytest.raises(InputError, match=r"^threads: expected at most 512 for this network, found 1024$"):
         GpuEngine(plan_of("lists"), HostDevice(), threads=1024)
+
+
+def test_what_the_host_draws_is_said() -> None:
+    """With the reason; what is drawn on the device is not listed."""
+    net = sn.Network(seed=2)
+    cells = net.population("cells", 9, "lif_psc_exp")
+    net.project(cells, cells, sn.fixed_indegree(3, multapses=False), weight="1 pA", name="distinct")
+    net.project(cells, cells, sn.fixed_indegree(3), weight="1 pA", name="drawn")
+    (line,) = GpuEngine(make_plan(net), HostDevice()).facts()["from_host"]
+    assert line.startswith("distinct: ")
+    assert "multapses" in line
