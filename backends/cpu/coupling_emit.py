@@ -13,7 +13,7 @@ from typing import Any
 
 from snnsim.backends.cpu.emit import language
 from snnsim.ir import Program
-from snnsim.ir.printing import AddingPrinter
+from snnsim.ir.printing import AddingPrinter, Printed
 
 IMPORTS = "from snnsim.backends.cpu.coupling_kernels import publish, take_sums\n"
 _FIXED = ("rows", "sources", "weights", "pre", "post", "sums", "quanta", "limit")
@@ -22,21 +22,11 @@ Name = Callable[[int, str, Any], str]
 
 
 @dataclass(frozen=True)
-class CouplingLoop:
-    """Source text of a loop; functions: texts of what it calls; scalars: parameters that it reads."""
-
-    name: str
-    source: str
-    functions: tuple[str, ...]
-    scalars: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class CouplingShape:
     """A coupled projection: its number, the populations, the variable of both, the input of the target."""
 
     number: int
-    loop: CouplingLoop
+    loop: Printed
     source: int
     target: int
     variable: str
@@ -52,7 +42,7 @@ class CouplingPrinter(AddingPrinter):
             "w": ("weights[0]", 0) if constant else ("weight[j]", 2), "pre": ("pre[source[j]]", 2),
             "post": ("post[i]", 1)})
 
-    def loop(self) -> CouplingLoop:
+    def loop(self) -> Printed:
         """The function: it adds to the sums, and tells whether any synapse added more than it may."""
         inner = [*self.body, f"total += np.int64(np.rint(np.float64(v{self.adds}) * quanta))",
                  f"wrong |= not (abs(v{self.adds}) <= limit)"]
@@ -65,7 +55,7 @@ class CouplingPrinter(AddingPrinter):
         body = f"({', '.join(names)}):\n" + "".join(f"    {line}\n" for line in lines)
         name = f"couple_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
         source = f"@njit(nogil=True, noalias=True, error_model='numpy')\ndef {name}{body}"
-        return CouplingLoop(name, source, tuple(self.functions), tuple(self.scalars))
+        return Printed(name, source, tuple(self.functions), tuple(self.scalars))
 
 
 def add_inputs(out: Any, shapes: list[CouplingShape], name: Name) -> None:

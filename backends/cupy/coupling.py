@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -160,14 +160,12 @@ class Couplings:
         return [f"coupled: {self.plan.projections[k].label}" for k in self.packed]
 
 
-def check(members: Sequence[Couplings]) -> None:
-    """``NumericalError`` that names the first synapse of a network on one or more devices that added more than it may.
+def fail(members: Sequence[Couplings], step: int) -> NoReturn:
+    """``NumericalError`` that names the first synapse, on one or more devices, that added too much in `step`.
 
     All blocks stopped before they wrote over what that step began with: the same is computed once more.
     """
-    if math.isinf(fault := members[0].fault):
-        return
-    step, plan = int(fault), members[0].plan
+    plan = members[0].plan
     for number in members[0].packed:
         tables = [member.table(number) for member in members]
         table = {name: np.concatenate([each[name] for each in tables]) for name in tables[0]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from snnsim.backends.cupy.emit import language
 from snnsim.backends.cupy.layout import LANES
 from snnsim.ir import Program
-from snnsim.ir.printing import AddingPrinter
+from snnsim.ir.printing import AddingPrinter, Printed
 from snnsim.plan import Plan
 from snnsim.plastic import coupled_numbers, coupled_variables, coupling_of
 
@@ -38,16 +37,6 @@ def index_type(n: int) -> Any:
     return np.uint16 if n <= 1 << 16 else np.uint32
 
 
-@dataclass(frozen=True)
-class CouplingFunction:
-    """Text of a function of one target; functions: texts of what it calls; scalars: parameters that it reads."""
-
-    name: str
-    source: str
-    functions: tuple[str, ...]
-    scalars: tuple[str, ...]
-
-
 class CouplingPrinter(AddingPrinter):
     """Prints one program as a function of a target: the sum over every `step`-th of its synapses.
 
@@ -60,13 +49,13 @@ class CouplingPrinter(AddingPrinter):
             "w": ("weights[0]", 0) if constant else ("weights[j]", 2), "pre": ("pre[sources[j]]", 2),
             "post": ("post[i]", 1)})
 
-    def function(self) -> CouplingFunction:
+    def function(self) -> Printed:
         """c: entries of the projection; pre, post: values of all units, and from the device's first one on."""
         text = ("(const long long* c, const real* pre, const real* post, int i, int first, int step, bool& wrong)\n{\n"
                 + "".join(f"    {line}\n" for line in self._lines()) + "}\n")
         name = f"couple_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         source = f"static __device__ __forceinline__ long long {name}{text}"
-        return CouplingFunction(name, source, tuple(self.functions), tuple(self.scalars))
+        return Printed(name, source, tuple(self.functions), tuple(self.scalars))
 
     def _lines(self) -> list[str]:
         arrays = {"rows": "long long", "sources": self.sources, "weights": "real"}
@@ -79,7 +68,7 @@ class CouplingPrinter(AddingPrinter):
             f"    total += whole_quanta((double)v{self.adds}, quanta, limit, wrong);", "}", "return total;"]
 
 
-def printed(plan: Plan, number: int) -> CouplingFunction:
+def printed(plan: Plan, number: int) -> Printed:
     """The function of a coupled projection."""
     it = plan.projections[number]
     narrow = index_type(plan.populations[it.source].n) is np.uint16

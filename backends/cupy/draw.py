@@ -29,7 +29,7 @@ _DRAWN: dict[type[Value], str] = {
 _TABLES = 1 << 20   # bytes: those of gaps, and of discrete values
 
 
-def on_device(projection: Projection) -> str | None:
+def from_host(projection: Projection) -> str | None:
     """None where the device draws the synapses itself, or why the host draws them."""
     rule = projection.bound.rule
     if type(rule) not in _RULES:
@@ -62,7 +62,7 @@ class Drawer:
 
     def jobs(self) -> Iterator[np.ndarray]:
         """Records [1] of ``JOB`` that tell what to draw; each is used before the next is asked for."""
-        if on_device(self.projection) is None:
+        if from_host(self.projection) is None:
             yield self._job(_RULES[type(self.projection.bound.rule)](self), None)
             return
         low, high = self.layout.bounds(self.projection.target)
@@ -207,7 +207,7 @@ _RULES: dict[type, Callable[[Drawer], dict[str, Any]]] = {
 
 def drawing_bytes(layout: Layout, projection: Projection) -> int:
     """Bytes of the device while a projection is drawn, an upper estimate."""
-    if on_device(projection) is not None:
+    if from_host(projection) is not None:
         # Two blocks, since one is still used while the next is uploaded: source, target, index, weight and delay.
         return 2 * (BLOCK + projection.bound.max_indegree) * (4 + 4 + 8 + 8 + 8)
     values = sum(8 * len(v.values) for v in (projection.weight, projection.delay) if isinstance(v, Array))

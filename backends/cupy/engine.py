@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -14,7 +15,7 @@ from snnsim.backends.cupy.build import build
 from snnsim.backends.cupy import coupling, plastic
 from snnsim.backends.cupy.coupling import Couplings
 from snnsim.backends.cupy.device import Device
-from snnsim.backends.cupy.draw import on_device as from_host
+from snnsim.backends.cupy.draw import from_host
 from snnsim.backends.cupy.history import SpikeHistory
 from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic import Plastic
@@ -295,7 +296,10 @@ def check(members: Sequence[GpuEngine]) -> None:
 
     In a step, couplings act before plastic synapses.
     """
-    couplings, learning = [member.couplings for member in members], [member.plastic for member in members]
-    if couplings[0].fault <= min(member.fault for member in learning):
-        coupling.check(couplings)
-    plastic.check(learning)
+    couplings, wrong = [member.couplings for member in members], members[0].couplings.fault
+    found = plastic.first_fault([member.plastic for member in members])
+    if not math.isinf(wrong) and (found is None or wrong <= found[0][0]):
+        coupling.fail(couplings, int(wrong))
+    if found is not None:
+        fault, member = found
+        raise member.error(*fault)

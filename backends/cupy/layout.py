@@ -10,7 +10,7 @@ Projections that reach their targets in the same way are one *bundle*, so that a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class Layout:
     epoch: int
     wide: bool
     levels: int
-    bundles: tuple[Bundle, ...] = field(default=())
+    bundles: tuple[Bundle, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, parts: int, own: range | None = None) -> Layout:
@@ -113,7 +113,7 @@ class Layout:
         levels = max((p.level for p in plan.populations), default=0) + 1
         layout = cls(slices, own or range(parts), int(ends[-1]), tuple(int(e) for e in ends[:-1]), place, at,
                      epoch_of(plan), wide, levels)
-        return cls(**{**layout.__dict__, "bundles": make_bundles(plan, layout)})
+        return replace(layout, bundles=make_bundles(plan, layout))
 
     @property
     def rows(self) -> int:

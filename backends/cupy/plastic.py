@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -142,11 +141,6 @@ class Plastic:
 
     # --- faults ------------------------------------------------------------------------------------------------------
 
-    @property
-    def fault(self) -> float:
-        """The step in which a synapse first sent more than it may; infinite where none did."""
-        return min((step for step, *_ in self.faults()), default=math.inf)
-
     def faults(self) -> list[Fault]:
         """Step, projection, which of several spikes of the step, source, target and part: the smallest is the first."""
         found = []
@@ -168,9 +162,7 @@ class Plastic:
         return out_of_bounds(self.plan, self.plan.projections[number], source, target, step, sent)
 
 
-def check(members: Sequence[Plastic]) -> None:
-    """``NumericalError`` that names the first synapse of a network, on one or more devices, that sent too much."""
+def first_fault(members: Sequence[Plastic]) -> tuple[Fault, Plastic] | None:
+    """Of a network on one or more devices: the first synapse that sent too much, and whose it is."""
     found = [(fault, member) for member in members for fault in member.faults()]
-    if found:
-        fault, member = min(found, key=lambda one: one[0])
-        raise member.error(*fault)
+    return min(found, key=lambda one: one[0], default=None)

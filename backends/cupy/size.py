@@ -7,7 +7,7 @@ import numpy as np
 from snnsim.backends.cupy.build import table_bytes
 from snnsim.backends.cupy.coupling import coupled_bytes
 from snnsim.backends.cupy.device import Device
-from snnsim.backends.cupy.draw import on_device
+from snnsim.backends.cupy.draw import from_host
 from snnsim.backends.cupy.history import slots_of
 from snnsim.backends.cupy.layout import LANES, Layout
 from snnsim.backends.cupy.plastic_size import plastic_bytes
@@ -48,7 +48,7 @@ def host_bytes(plan: Plan) -> int:
     """Bytes of the host: what differs between units, synapses that are not drawn on the device or whose weights are
     recorded.
     """
-    listed = sum(p.bound.synapses for p in plan.projections if on_device(p) is not None)
+    listed = sum(p.bound.synapses for p in plan.projections if from_host(p) is not None)
     recorded = {request.projection for request in plan.weights}
     numbered = sum(plan.projections[k].bound.synapses for k in recorded)
     return _HOST_UNIT * plan.neurons + _HOST_LISTED * listed + _HOST_NUMBERED * numbered

@@ -234,6 +234,16 @@ class FunctionPrinter(Printer):
         self.result = f"v{instr.args[0]}"
 
 
+@dataclass(frozen=True)
+class Printed:
+    """Source text of a function; functions: texts of what it calls; scalars: parameters that it reads."""
+
+    name: str
+    source: str
+    functions: tuple[str, ...]
+    scalars: tuple[str, ...]
+
+
 class AddingPrinter(NestedPrinter):
     """Prints what each synapse onto a unit adds: value number `adds`. leaves: name -> text and depth."""
 

@@ -15,7 +15,7 @@ from gpu.races import needs_tsan, races
 import snnsim as sn
 from snnsim.backends.cupy.build import Table, build, synapse_columns, table_bytes
 from snnsim.backends.cupy.build_job import THREADS, source
-from snnsim.backends.cupy.draw import on_device
+from snnsim.backends.cupy.draw import from_host
 from snnsim.backends.cupy.layout import Bundle, Layout
 from snnsim.distributions import Discrete
 from snnsim.errors import InputError
@@ -305,7 +305,7 @@ def test_columns(kind: Any, rule: Any, precision: str) -> None:
 def test_what_comes_from_the_host() -> None:
     """Which projections the host draws, and why."""
     def reason(rule: Any, weight: Any = "1 pA", delay: Any = "1 ms") -> str | None:
-        return on_device(plan_of(rule, weight, delay).projections[0])
+        return from_host(plan_of(rule, weight, delay).projections[0])
 
     drawn_here = [rule for name, rule in RULES.items() if "without" not in name and name != "explicit"]
     assert [reason(rule) for rule in drawn_here] == [None] * len(drawn_here)
@@ -323,7 +323,7 @@ def test_distances() -> None:
     cells = net.population("cells", 150, "lif_psc_exp", positions=GRID)
     net.project(cells, cells, sn.distance({"gaussian": {"p0": 0.5, "sigma": "30 um"}}), WEIGHTS["uniform"], DELAYS["normal"])
     plan = make_plan(net)
-    assert on_device(plan.projections[0]) == "the rule distance is drawn by the host"
+    assert from_host(plan.projections[0]) == "the rule distance is drawn by the host"
     check(plan)
 
 
@@ -331,7 +331,7 @@ def test_too_few_given_weights() -> None:
     """A random number of synapses may need more weights than were given: the host says so, as it does everywhere."""
     plan = plan_of(sn.pairwise(0.1), [f"{w} pA" for w in range(round(0.1 * N_SOURCE * N_TARGET))])
     layout = Layout.of(plan, 2)
-    assert on_device(plan.projections[0]) == \
+    assert from_host(plan.projections[0]) == \
         "weights given one by one for a random number of synapses are drawn by the host"
     with pytest.raises(InputError, match=r"^value number \d+ was asked for, but there are 1515$"):
         build(HostDevice(), plan, layout, layout.bundles[0])

@@ -14,7 +14,7 @@ from gpu.guard import guarded
 from gpu.gxx import needs_gxx
 from gpu.host import HostDevice
 from gpu.test_group import group
-from gpu.test_plastic import CASES, assert_same, expected, growing, late, message, outcome, states
+from gpu.test_plastic import CASES, assert_goes_back, assert_same, expected, growing, late, message, outcome, states
 from learning import PAIR, driven, several
 
 import snnsim as sn
@@ -103,13 +103,7 @@ def test_pieces_do_not_matter() -> None:
 @pytest.mark.parametrize("name", ["rules 2 single", "late"])
 def test_going_back(name: str) -> None:
     """What follows a snapshot is the same again, after any number of steps."""
-    run = group(make_plan(CASES[name]()))
-    run.advance(101)
-    saved = run.snapshot()
-    once = outcome(run, (100,))
-    run.advance(33)
-    run.restore(saved)
-    assert_same(once, outcome(run, (100,)))
+    assert_goes_back(group(make_plan(CASES[name]())))
 
 
 @pytest.mark.parametrize(("name", "population"), [("late", "exc"), ("rules 2 single", "reward")])
