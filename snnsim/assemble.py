@@ -11,8 +11,9 @@ from snnsim.connect import Bound, rule_from_spec
 from snnsim.couplings import coupled_weight, make_coupling
 from snnsim.distributions import Constant, Value, value_from_spec
 from snnsim.distributions.expression import UNIT_NAMES, Expression
-from snnsim.equations import Model
+from snnsim.equations import COUNTER, Model
 from snnsim.errors import InputError, Problem, Problems, unknown
+from snnsim.fixed_weights import FIXED_KEYS, FixedWeights, resolved
 from snnsim.graph import Coupling, Population, Projection, Train
 from snnsim.positions import positions_from_spec
 from snnsim.random import Stream
@@ -43,7 +44,7 @@ def make_population(net: Network, name: str, spec: PopulationSpec, problems: Pro
     values = read("params", plain, dimensions)
     readable = {key: dimension for key, dimension in dimensions.items() if key in plain or key not in params}
     values |= read("params", {key: params[key] for key in params if key not in plain}, dimensions, readable, values)
-    states = {key: state.dimension for key, state in model.states.items() if state.kind.name == "REAL"}
+    states = {key: state.dimension for key, state in model.states.items() if key != COUNTER}
     init = read("init", spec.init, states, dimensions, values)
     positions = None
     with problems.at("positions"):
@@ -173,6 +174,10 @@ def _projection(
     if bound and delay:
         with problems.at("delay"):
             delay = _of_synapses(delay, bound, f"{label}/delay", net.dt)
+    fixed = None
+    if weight and spec.coupling is None:
+        with problems.at(""):
+            fixed = _fixed(spec, target, weight)
     if spec.synapse is not None and spec.coupling is None and weight:
         with problems.at("synapse"):
             synapse = make_synapse(net, spec.synapse, weight.dimension, f"projections.{entry}.synapse")
@@ -181,9 +186,26 @@ def _projection(
     if not (bound and ports and weight and delay and read):
         raise InputError([])   # what is missing has faults that are noted elsewhere
     made = Projection(label, spec.name, source, target, bound.rule, bound, weight, delay, spec.port, ports, entry,
-                      synapse, coupling)
+                      synapse, coupling, fixed)
     check_synapse(made, net.dt)
     return made
+
+
+def _fixed(spec: ProjectionSpec, target: Population, weight: Value) -> FixedWeights | None:
+    """What makes whole numbers of the weights, where the target computes in them."""
+    given = {key: getattr(spec, key) for key in FIXED_KEYS if getattr(spec, key) is not None}
+    if not target.model.whole:
+        for key in given:
+            found = f"found {target.model.name}"
+            raise InputError(Problem(key, f"is for models in whole numbers such as loihi_lif, {found}"))
+        return None
+    mode = resolved(given.get("sign_mode", "auto"), weight)
+    fixed = FixedWeights(target.model.fixed_point, **{**given, "sign_mode": mode}, given=tuple(given.items()))
+    problems = Problems()
+    with problems.at("weight"):
+        fixed.check(weight)
+    problems.check()
+    return fixed
 
 
 def _reached(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 
 def folder(part: str) -> Path:
@@ -43,3 +45,22 @@ def write(path: Path, contents: bytes) -> None:
     except OSError:
         os.unlink(temporary)
         raise
+
+
+def compiled(part: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``numba.njit`` with the machine code in ``folder(part)``, wherever the source is.
+
+    Beside the source of the package an uninstall would leave it, and what is left of the package would then stand
+    before an editable install of it.
+    """
+    from numba import config, njit
+
+    def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(folder(part))
+        try:
+            return njit(nogil=True, cache=True, **options)(function)
+        finally:
+            config.CACHE_DIR = before
+
+    return compile_later

@@ -88,6 +88,7 @@ def _projection(pairs: list[Projection]) -> Data:
     return _given(
         name=first.name, **ends, connect=connect, **own, port=first.port,
         synapse=first.synapse and _synapse(first.synapse), coupling=first.coupling and _coupling(first.coupling),
+        **dict(first.fixed.given if first.fixed else ()),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -81,13 +82,30 @@ def _explain(kind: type[Spec], fault: dict[str, Any], problems: Problems) -> Non
     if what == "missing":
         problems.add(".".join(map(str, above)), f"missing key {last!r}")
     elif what == "extra_forbidden":
-        problems.add(".".join(map(str, fault["loc"])), unknown("key", str(last), kind.keys()))
+        problems.add(".".join(map(str, fault["loc"])), unknown("key", str(last), _type_at(kind, above).keys()))
     else:
         expected = _EXPECTED.get(what, fault["msg"]).format(**_whole(fault.get("ctx", {})))
-        if what == "list_type" and kind is NetworkSpec:
+        if what == "list_type" and (kind is NetworkSpec or _type_at(kind, fault["loc"]) != list[str]):
             expected = "a list"
         place = [str(part) for part in fault["loc"] if part != "[key]"]
         problems.add(".".join(place), f"expected {expected}, found {found(value)}{_hint(what, value, expected)}")
+
+
+def _type_at(kind: Any, place: Iterable[Any]) -> Any:
+    """The type that `kind` gives to what stands at `place` in it."""
+    for key in place:
+        if isinstance(kind, type) and issubclass(kind, Spec):
+            kind = _bare({field.alias or name: field.annotation for name, field in kind.model_fields.items()}[key])
+        else:
+            kind = _bare(get_args(kind)[-1])   # of the values of a mapping, of the items of a list
+    return kind
+
+
+def _bare(annotation: Any) -> Any:
+    """Without ``Annotated`` and ``| None``."""
+    while get_origin(annotation) in (Annotated, Union, UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not NoneType)
+    return annotation
 
 
 def _whole(limits: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnsim.errors import InputError, Problem, RunError, did_you_mean
-from snnsim.target import check_folder, reason
+from snnsim.target import check_folder, reason, sync
 
 VERSION = 1
 
@@ -48,7 +48,7 @@ def save_state(path: str | Path, arrays: Mapping[str, NDArray[Any]], meta: Mappi
     try:
         _write(part, {name: _plain(name, array) for name, array in arrays.items()}, json.dumps(dict(meta)))
         os.replace(part, path)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, RuntimeError) as error:
         why = reason(error)
         raise RunError(f"{path}: the checkpoint could not be written ({why}); an earlier one is untouched") from error
@@ -93,7 +93,7 @@ def _write(path: Path, arrays: dict[str, NDArray[Any]], meta: str) -> None:
         for number, (name, array) in enumerate(arrays.items()):
             # Numbered, because a name may be the beginning of another one's path.
             group.create_dataset(str(number), data=array).attrs["name"] = name
-    _sync(path)
+    sync(path)
 
 
 def _read(path: Path, file: h5py.File) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -115,13 +115,3 @@ def _digest(arrays: dict[str, NDArray[Any]], meta: str) -> str:
         digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():  # a folder cannot be opened there
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

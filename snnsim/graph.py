@@ -15,6 +15,7 @@ import numpy.typing as npt
 from snnsim.connect import Bound, Rule
 from snnsim.distributions import Value
 from snnsim.equations import Model
+from snnsim.fixed_weights import FixedWeights
 from snnsim.positions import Placed, Positions
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Projection:
     port: as given; ports: which one takes weights >= 0, and which one weights < 0 (the same unless chosen by sign).
     delay: in ms; 0 acts within the step. entry: which ``project`` call or entry of the file it comes from. synapse: the
     rule of plastic ones; their ports are empty where the target receives nothing, as one that plays given spikes does.
-    coupling: what its synapses do in every step in place of transmitting spikes; its ports are empty.
+    coupling: what its synapses do in every step in place of transmitting spikes; its ports are empty. fixed: what makes
+    whole numbers of its weights, where the target computes in them.
     """
 
     label: str
@@ -112,6 +114,7 @@ class Projection:
     entry: int
     synapse: Synapse | None = None
     coupling: Coupling | None = None
+    fixed: FixedWeights | None = None
 
 
 @dataclass(frozen=True, eq=False)

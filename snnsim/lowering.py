@@ -11,6 +11,7 @@ from snnsim import graph, plan
 from snnsim.distributions import Value
 from snnsim.distributions.expression import Expression
 from snnsim.errors import InputError, Problem, Problems
+from snnsim.fixed_weights import MESSAGE_BITS
 from snnsim.feeds import current_table, most_poisson, most_repeats, port_of, schedule, summed
 from snnsim.ir import RANDOM, Builder, Instr, Op, Program, Type, check
 from snnsim.ir.simplify import rewrite
@@ -49,11 +50,16 @@ def make_plan(net: Network) -> plan.Plan:
     problems.check()
     projections = [_projection(net, p, order, populations) for p in net.projections]
     return plan.Plan(
-        net.name, net.dt, net.seed, np.float64 if net.precision == "double" else np.float32, populations, projections,
+        net.name, net.dt, net.seed, np.float64 if _double(net) else np.float32, populations, projections,
         [_trace(t, order) for t in net.recording.traces],
         {order[name]: ids for name, ids in net.recording.spikes.items()}, list(net.notes),
         [_weights(net, w) for w in net.recording.weights],
     )
+
+
+def _double(net: Network) -> bool:
+    """Whether reals have 64 bits; 32 would not hold the states of models in whole numbers, which are recorded as reals."""
+    return net.precision == "double" or any(p.model.whole for p in net.populations.values())
 
 
 def _levels(net: Network, order: dict[str, int]) -> list[int]:
@@ -85,9 +91,16 @@ def _projection(
     ports = populations[order[p.target.name]].ports
     check_range(p.delay.high, net.dt, f"projections.{p.entry}.delay")
     delays = (int(plan.delay_steps(p.delay.low, net.dt)), int(plan.delay_steps(p.delay.high, net.dt)))
-    quanta = (1.0, 1.0) if p.ports == ("", "") else (ports[p.ports[0]].quantum, ports[p.ports[1]].quantum)
-    return plan.Projection(p.label, order[p.source.name], order[p.target.name], p.bound, p.weight, p.delay, p.ports,
-                           quanta, delays, net.seed, net.dt, make_plasticity(p, order, net.dt), make_coupling(net, p))
+    reached = ports_of(p)
+    quanta = (1.0, 1.0) if reached == ("", "") else (ports[reached[0]].quantum, ports[reached[1]].quantum)
+    return plan.Projection(p.label, order[p.source.name], order[p.target.name], p.bound, p.weight, p.delay, reached,
+                           quanta, delays, net.seed, net.dt, make_plasticity(p, order, net.dt), make_coupling(net, p),
+                           p.fixed)
+
+
+def ports_of(p: graph.Projection) -> tuple[str, str]:
+    """The ports of a projection; one of its own where the sum of its weights is shifted."""
+    return (f"{p.ports[0]} of {p.label}",) * 2 if p.fixed is not None and p.fixed.shifts_sums else p.ports
 
 
 class _Lowering:
@@ -115,7 +128,7 @@ class _Lowering:
         driven = {link.drive for _, link in (*self.currents, *self.noises)}
         driven |= {p.coupling.drive for p in self.incoming if p.coupling is not None}
         self._bind(values, driven)
-        ports = {name: self._port(name) for name in self.model.ports}
+        ports = {name: self._port(name) for name in (*self.model.ports, *self._shifted())}
         self.params.update({f"quantum.{name}": port.quantum for name, port in ports.items()})
         drives = {name: self._drive(name) for name in self.model.drives if self._currents(name)}
         program = rewrite(self.model.program(driven), lambda b, i: self._leaf(b, i, ports))
@@ -141,7 +154,7 @@ class _Lowering:
 
     def _check_sizes(self, place: str, numbers: dict[str, Any]) -> None:
         """``InputError`` where a number is too large for single precision."""
-        if self.net.precision == "double":
+        if _double(self.net):
             return
         for name, value in numbers.items():
             if (size := float(np.max(np.abs(value), initial=0.0))) > _LARGEST:
@@ -180,26 +193,35 @@ class _Lowering:
         states.update(self.model.initial(values, self.net.dt))
         known = values | {"dt": self.net.dt}
         states.update({name: self._drawn(value, f"init/{name}", known) for name, value in self.it.init.items()})
+        if self.model.whole:
+            return {name: np.rint(value) for name, value in states.items()}
         return states | {name: states[name] - offset for name, offset in offsets.items()}
 
     # --- ports -------------------------------------------------------------------------------------------------------
 
     def _reached(self, port: str) -> bool:
         """Whether spikes of this run can arrive at a port (those of Poisson inputs are drawn, they do not travel)."""
-        return any(port in p.ports for p in self.incoming) or any(port_of(k) == port for _, k in self.trains)
+        return any(port in ports_of(p) for p in self.incoming) or any(port_of(k) == port for _, k in self.trains)
 
     def _port(self, name: str) -> plan.Port:
         contributions = list(self.contributions(name))
         weights = {f"the largest weight for port {name!r}": max((c.largest for c in contributions), default=0.0)}
         self._check_sizes("", weights)
-        return choose(name, contributions, self.net.precision == "double")
+        return choose(name, contributions, _double(self.net), self.model.whole)
+
+    def _shifted(self) -> dict[str, int]:
+        """Ports whose sums are shifted right before they are added to those of the model, and by how much."""
+        return {ports_of(p)[0]: -p.fixed.weight_exp for p in self.incoming if p.fixed is not None and p.fixed.shifts_sums}
 
     def contributions(self, name: str, seen: tuple[str, ...] = ()) -> Iterable[Contribution]:
         """What can arrive at port `name` in one step."""
         for p in self.incoming:
-            if name in p.ports:
+            if name in ports_of(p):
                 count = p.bound.max_indegree * _most_spikes(self.net, p.source, seen)
-                if p.synapse is None:
+                if p.fixed is not None:
+                    payload = 2.0**MESSAGE_BITS if p.fixed.num_message_bits else 1.0
+                    yield constant(p.fixed.largest(p.weight), count * payload, stored=p.weight.constant is None)
+                elif p.synapse is None:
                     yield contribution(p.weight, count, p.label, self.net.seed)
                 else:
                     yield plastic_contribution(p, count, self.net.seed, self.net.dt)
@@ -216,6 +238,9 @@ class _Lowering:
             for poisson, link in self.poisson:
                 if port_of(link) == instr.data:
                     total = self._add(b, total, self._poisson_draw(b, poisson, link, ports[instr.data].quantum))
+            for shifted, bits in self._shifted().items():
+                if shifted.startswith(f"{instr.data} of "):
+                    total = self._add(b, total, b(Op.SHR, b(Op.ARRIVAL, data=shifted), b.const(bits)))
             return total
         if instr.op is Op.DRIVE:
             drive = b(Op.DRIVE, data=instr.data) if self._currents(instr.data) else b.const(0.0)
@@ -287,7 +312,7 @@ def _most_spikes(net: Network, source: graph.Population, seen: tuple[str, ...] =
     """
     program = source.model.program()
     types = check(program)
-    counted = [i for i in program.instrs if i.op is Op.EMIT and types[i.args[0]] is Type.INT]
+    counted = [i for i in program.instrs if i.op is Op.EMIT and types[i.args[0]] is Type.INT]   # a payload is no count
     if not counted:
         return 1.0
     if source.name in seen:

@@ -127,7 +127,7 @@ class Network:
 
     def project(
         self, source: Any, target: Any, connect: Any, weight: Any = None, delay: Any = None, port: str | None = None,
-        name: str | None = None, synapse: Any = None, coupling: Any = None,
+        name: str | None = None, synapse: Any = None, coupling: Any = None, **fixed_point: Any,
     ) -> list[Projection]:
         """Connect each of `source` to each of `target` (populations or their names, one or several) by a rule.
 
@@ -136,11 +136,11 @@ class Network:
         synapse (``snnsim.synaptic``), or one number per synapse. port: chosen by the sign of the weight unless given.
         synapse: the rule of plastic ones, the name of a model or ``{"model": "stdp_pair", "params": {...}, ...}``.
         coupling: a continuous coupling in place of spikes, as ``"gap_junction"`` or ``{"model": "diffusive",
-        "variable": "x"}``.
+        "variable": "x"}``. fixed_point: of whole-numbered weights, weight_exp, num_weight_bits, sign_mode and
+        num_message_bits.
         """
-        raw = {"from": _names(source), "to": _names(target), "connect": connect, "weight": weight, "delay": delay,
-               "port": port, "name": name, "synapse": _synapse(synapse),
-               "coupling": coupling}
+        raw = {**fixed_point, "from": _names(source), "to": _names(target), "connect": connect, "weight": weight,
+               "delay": delay, "port": port, "name": name, "synapse": _synapse(synapse), "coupling": coupling}
         problems = Problems()
         made = self._projections(self.projections[-1].entry + 1 if self.projections else 0, raw, problems)
         problems.check()

@@ -15,6 +15,7 @@ import numpy as np
 
 from snnsim.connect import Block, Bound
 from snnsim.distributions import Value
+from snnsim.fixed_weights import FixedWeights
 from snnsim.ir import Program
 from snnsim.plan_rules import Coupling, Plasticity
 from snnsim.random import Stream, WordSource, numpy_words
@@ -125,6 +126,12 @@ class Projection:
     dt: float
     plastic: Plasticity | None = None
     coupling: Coupling | None = None
+    fixed: FixedWeights | None = None
+
+    @property
+    def payloads(self) -> bool:
+        """Whether the payload of a spike multiplies the weight; without, every spike counts as 1."""
+        return self.fixed is not None and self.fixed.num_message_bits > 0
 
     @property
     def spiking(self) -> bool:
@@ -153,6 +160,8 @@ class Projection:
         weight = self._draw(self.weight, self.stream("weight", words), block)
         if not self.spiking:
             return 0, weight * (self.plastic.sign if self.plastic else 1)
+        if self.fixed is not None:
+            return 0, self.fixed.whole(weight)
         if self.ports[0] == self.ports[1]:
             return 0, self._rounded(weight, self.quanta[0])
         if isinstance(weight, float):

@@ -44,17 +44,22 @@ def contribution(weight: Value, count: float, label: str, seed: int) -> Contribu
     return Contribution(largest, count, float(np.median(sizes)) if sizes.size else largest, True)
 
 
-def constant(weight: float, count: float) -> Contribution:
+def constant(weight: float, count: float, stored: bool = False) -> Contribution:
     """The contribution of spikes of one weight."""
-    return Contribution(abs(weight), count, abs(weight), False)
+    return Contribution(abs(weight), count, abs(weight), stored)
 
 
-def choose(name: str, contributions: list[Contribution], double: bool) -> Port:
-    """The port with its quantum, the bound of its sums, and the bits that a stored weight needs."""
+def choose(name: str, contributions: list[Contribution], double: bool, whole: bool = False) -> Port:
+    """The port with its quantum, the bound of its sums, and the bits that a stored weight needs.
+
+    whole: weights are whole numbers.
+    """
     largest = max((c.largest for c in contributions), default=0.0)
     if largest == 0:
         return Port(name, 1.0, 0, 16)
     total = sum(c.largest * c.count for c in contributions)
+    if whole:
+        return Port(name, 1.0, math.ceil(total), 16 if largest < 1 << 15 else 32)
     if double:
         quantum = max(power(largest * 2.0**-44), power(total * 2.0**-62))
         return Port(name, quantum, math.ceil(total / quantum), 64)

@@ -169,6 +169,12 @@ class ProjectionSpec(Spec):
     port: str | None = None
     synapse: Annotated[Any, WithJsonSchema(_SYNAPSE)] = None
     coupling: Annotated[Any, WithJsonSchema(_COUPLING)] = None
+    weight_exp: int | None = Field(default=None, ge=-8, le=7, description="Shift of whole-numbered weights.")
+    num_weight_bits: int | None = Field(default=None, ge=1, le=8, description="Bits of a whole-numbered weight.")
+    sign_mode: Literal["auto", "mixed", "excitatory", "inhibitory"] | None = Field(
+        default=None, description="Signs of whole-numbered weights.")
+    num_message_bits: int | None = Field(
+        default=None, ge=0, le=24, description="0: a message counts as 1; else its payload multiplies the weight.")
 
 
 class TraceSpec(Spec):

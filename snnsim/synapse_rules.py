@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from snnsim.ir import Instr, Op, Program
@@ -57,7 +57,7 @@ def sending(program: Program | None) -> Program:
     stored = [i.args[0] for i in program.instrs if (i.op, i.data) == (Op.STORE, "w")]
     weight = () if stored else (Instr(Op.STATE, data="w"),)
     send = Instr(Op.OUTPUT, (stored[0] if stored else len(program.instrs),), "send")
-    return Program((*program.instrs, *weight, send), program.states)
+    return replace(program, instrs=(*program.instrs, *weight, send))
 
 
 def is_clipped(program: Program, value: int, rule: Plasticity, real: Any) -> bool:

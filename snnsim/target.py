@@ -35,3 +35,14 @@ def reason(error: Exception) -> str:
         if number == code or f"errno = {code}" in str(error):
             return os.strerror(code)
     return str(error).splitlines()[0]
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk."""
+    if os.name == "nt" and path.is_dir():  # a folder cannot be opened there
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
-
 from snnsim import cachefolder
 
 
@@ -21,20 +19,8 @@ def folder() -> Path:
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``numba.njit`` with the machine code in ``folder()``, wherever the source is.
-
-    Beside the source of the package an uninstall would leave it, and what is left of the package would then stand
-    before an editable install of it.
-    """
-    def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
-        before = config.CACHE_DIR
-        config.CACHE_DIR = str(folder())
-        try:
-            return njit(nogil=True, cache=True, **options)(function)
-        finally:
-            config.CACHE_DIR = before
-
-    return compile_later
+    """``numba.njit`` with the machine code in ``folder()``."""
+    return cachefolder.compiled("cpu", **options)
 
 
 def forget(source: str) -> None:

@@ -41,9 +41,10 @@ def language(dtype: Any) -> Language:
     cast = f"{real}({{0}})"
     reals = {**_COMMON, Op.SQRT: f"{real}(np.sqrt({{0}}))", Op.FLOOR: f"{real}(np.floor({{0}}))",
              Op.SCALE2: f"{{0}} * {bits['power2']}", Op.EXPONENT: bits["exponent"], Op.MANTISSA: bits["mantissa"],
-             Op.TO_INT: "np.int32(np.floor({0}))"}
-    wholes = {op: text if op in _COMPARISONS else f"{{whole}}({text})" for op, text in _COMMON.items()}
-    bools = {**_COMMON, Op.TO_INT: "np.int32(1) if {0} else np.int32(0)", Op.TO_REAL: cast}
+             Op.TO_INT: "{whole}(np.floor({0}))"}
+    shifts = {Op.SHL: "{0} << {1}", Op.SHR: "{0} >> {1}"}
+    wholes = {op: text if op in _COMPARISONS else f"{{whole}}({text})" for op, text in (_COMMON | shifts).items()}
+    bools = {**_COMMON, Op.TO_INT: "{whole}(1) if {0} else {whole}(0)", Op.TO_REAL: cast}
     return Language(
         real, ("np.int32", "np.int64"), ("np.uint32", "np.uint64"),
         {Type.REAL: reals, Type.INT: {**wholes, Op.TO_REAL: cast}, Type.BOOL: bools},
@@ -57,7 +58,7 @@ def _literal(value: Any, real: str) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
-        return f"np.int32({value})"
+        return f"np.int32({value})" if abs(value) < 1 << 31 else f"np.int64({value})"
     if math.isnan(value) or math.isinf(value):
         return f"{real}({'np.nan' if math.isnan(value) else 'np.inf' if value > 0 else '-np.inf'})"
     return f"{real}({value!r})"

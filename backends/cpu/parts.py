@@ -89,7 +89,8 @@ class PartMaker:
             return np.array([population.params[name] for name in update.wholes], np.int64)
         if kind == "param":
             values = np.asarray(population.params[data])[low:high]
-            return values.astype(np.int32 if data in population.program.uses(Op.WHOLE) else dtype)
+            whole = np.int64 if population.program.whole else np.int32
+            return values.astype(whole if data in population.program.uses(Op.WHOLE) else dtype)
         if kind == "arrival":
             base = self.places.base[thread][k, data]
             return part["acc"][base : base + high - low]
@@ -130,7 +131,12 @@ class PartMaker:
 
 
 def counter_type(population: Population) -> type:
-    """The narrowest type for counters: large populations are bound by memory, and a refractory time is short."""
+    """The narrowest type for counters: large populations are bound by memory, and a refractory time is short.
+
+    What a model in whole numbers computes needs 64 bits.
+    """
+    if population.program.whole:
+        return np.int64
     most = max((np.max(population.params[name]) for name in population.program.uses(Op.WHOLE)
                 if not name.endswith(".weight")), default=0)
     return np.uint8 if most <= 0xFF else np.uint16 if most <= 0xFFFF else np.int32

@@ -27,16 +27,17 @@ _WHOLES = {
     **_COMMON,
     **{op: f"({{whole}})(({{bits}}){{0}} {sign} ({{bits}}){{1}})"
        for op, sign in ((Op.ADD, "+"), (Op.SUB, "-"), (Op.MUL, "*"))},
+    Op.SHL: "({whole})(({bits}){0} << {1})", Op.SHR: "{0} >> {1}",
     Op.NEG: "({whole})(({bits})0 - ({bits}){0})", Op.ABS: "{0} < 0 ? ({whole})(({bits})0 - ({bits}){0}) : {0}",
 }
 _REALS: dict[Any, dict[Op, str]] = {
     np.float32: {
-        Op.ABS: "fabsf({0})", Op.SQRT: "sqrtf({0})", Op.FLOOR: "floorf({0})", Op.TO_INT: "(int)floorf({0})",
+        Op.ABS: "fabsf({0})", Op.SQRT: "sqrtf({0})", Op.FLOOR: "floorf({0})", Op.TO_INT: "({whole})floorf({0})",
         Op.EXPONENT: "(float)((__float_as_int({0}) >> 23) - 127)",
         Op.MANTISSA: "__int_as_float((__float_as_int({0}) & 8388607) | 1065353216)",
     },
     np.float64: {
-        Op.ABS: "fabs({0})", Op.SQRT: "sqrt({0})", Op.FLOOR: "floor({0})", Op.TO_INT: "(int)floor({0})",
+        Op.ABS: "fabs({0})", Op.SQRT: "sqrt({0})", Op.FLOOR: "floor({0})", Op.TO_INT: "({whole})floor({0})",
         Op.EXPONENT: "(double)((__double_as_longlong({0}) >> 52) - 1023)",
         Op.MANTISSA: "__longlong_as_double((__double_as_longlong({0}) & 4503599627370495LL) | 4607182418800017408LL)",
     },
@@ -70,7 +71,7 @@ def _literal(value: Any, dtype: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        return str(value) if abs(value) < 1 << 31 else f"{value}LL"
     with np.errstate(over="ignore"):
         number = float(dtype(value))
     if math.isnan(number):

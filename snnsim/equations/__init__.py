@@ -2,5 +2,6 @@
 
 from snnsim.equations.model import Model, StateVar, model_from_document
 from snnsim.equations.rules import Parameter, Port
+from snnsim.equations.step import COUNTER
 
-__all__ = ["Model", "Parameter", "Port", "StateVar", "model_from_document"]
+__all__ = ["COUNTER", "Model", "Parameter", "Port", "StateVar", "model_from_document"]

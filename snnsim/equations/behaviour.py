@@ -9,16 +9,17 @@ from snnsim.equations.document import expression_text, mapping
 from snnsim.equations.expr import DT, Expr, const, make, state, substitute, whole
 from snnsim.equations.linear import NotLinearError, in_states
 from snnsim.equations.read import Reader
-from snnsim.equations.rules import METHODS, MOST_SUBSTEPS, Method, Refractory, Rules
+from snnsim.equations.rules import FIXED_POINT, METHODS, MOST_SUBSTEPS, Method, Refractory, Rules
 from snnsim.equations.text import text
 from snnsim.equations.typed import Typed
+from snnsim.equations.whole import faults
 from snnsim.errors import InputError, Problems, unknown
 from snnsim.ir.ops import Op
 from snnsim.units import DIMENSIONLESS, TIME, describe
 
 KINDS = ("coupling", "neuron", "synapse")
 KEYS = ("kind", "about", "source", "parameters", "inputs", "dynamics", "receive", "spike", "reset", "refractory",
-        "integrate", "outputs", "initial", "relative", "schedule")
+        "integrate", "outputs", "initial", "relative", "schedule", "fixed_point", "send")
 
 
 def read_rules(document: Any) -> Rules:
@@ -46,7 +47,8 @@ class _Behaviour:
         self.document = reader.document
 
     def read(self) -> None:
-        for key, part in (("spike", self._spike), ("refractory", self._refractory), ("integrate", self._method)):
+        for key, part in (("spike", self._spike), ("refractory", self._refractory), ("integrate", self._method),
+                          ("send", self._send), ("fixed_point", self._fixed_point)):
             with self.problems.at(key):
                 part(self.document.get(key))
         self.reader.each("reset", "{v: v_reset}", self._reset)
@@ -57,6 +59,8 @@ class _Behaviour:
         self.reader.each("relative", "{v: v_rest}", self._relative)
         with self.problems.at("schedule"):
             self._schedule(self.document.get("schedule"))
+        if self.rules.fixed_point and not self.problems.found:
+            self.problems.found += faults(self.rules)
         if not (self.rules.states or self.document.get("spike") or self.problems.found):
             self.problems.add("", "expected dynamics, a spike rule or both")
 
@@ -75,6 +79,32 @@ class _Behaviour:
         if found.dimension != DIMENSIONLESS:
             raise InputError(f"expected a condition such as v >= v_th or a count, found {describe(found.dimension)}")
         self.rules.spike = found.expr
+
+    def _send(self, value: Any) -> None:
+        """What a spike carries, where it is more than that there is one."""
+        if value is None:
+            return
+        if self.document.get("spike") is None or not self.document.get("fixed_point"):
+            raise InputError("a payload needs spike: ... and fixed_point: ...")
+        self.rules.payload = self._typed(value).bare("send")
+
+    def _fixed_point(self, value: Any) -> None:
+        if value is None:
+            return
+        if value not in FIXED_POINT:
+            raise InputError(unknown("fixed_point", str(value), FIXED_POINT))
+        self.rules.fixed_point = value
+        if self.rules.derivatives:
+            raise InputError("expected maps such as v[n+1] = v + 1 : 1, found differential equations")
+        for key in ("refractory", "relative", "schedule"):
+            if self.document.get(key) is not None:
+                raise InputError(f"{key} has no place in a model in whole numbers")
+        named = {**self.rules.states, **self.rules.drives, **{k: p.dimension for k, p in self.rules.ports.items()}}
+        for name, dimension in named.items():
+            if dimension != DIMENSIONLESS:
+                raise InputError(f"{name}: expected a number without unit, found {describe(dimension)}")
+        if self.rules.drives:
+            raise InputError("continuous inputs have no place in a model in whole numbers")
 
     def _reset(self, name: str, value: Any) -> None:
         found = self._of_state(name, value)

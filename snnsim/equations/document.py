@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,7 +26,7 @@ class Document:
     """A model document while it is read: its names, and its faults."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self.document, self.scope, self.problems = document, Scope(), Problems()
+        self.document, self.scope, self.problems = document, Scope("fixed_point" in document), Problems()
         self.parameters: dict[str, Parameter] = {}
 
     def check_keys(self, kind: str, keys: Collection[str]) -> None:
@@ -45,13 +46,26 @@ class Document:
         """Read one parameter and define its name."""
         self.scope.claim(name, _PARAMETER, None)
         entry = value if isinstance(value, Mapping) else {"default": value}
-        if "default" not in entry or set(entry) - {"default", "about", "must_be"}:
-            raise InputError(f"expected a quantity or {{default: ..., about: ..., must_be: ...}}, found {value!r}")
+        if "default" not in entry or set(entry) - {"default", "about", "must_be", "range"}:
+            raise InputError("expected a quantity or {default: ..., about: ..., must_be: ..., range: ...}, "
+                             f"found {value!r}")
         (default, dimension), must_be = read(entry["default"]), entry.get("must_be", "")
         if must_be and must_be not in SIGNS:
             raise InputError(unknown("must_be", str(must_be), SIGNS))
-        self.parameters[name] = Parameter(default, dimension, str(entry.get("about", "")), must_be)
+        low, high = self._range(entry.get("range"), dimension, read)
+        self.parameters[name] = Parameter(default, dimension, str(entry.get("about", "")), must_be, low, high)
         self.scope.define(name, Typed(param(name), dimension))
+
+    @staticmethod
+    def _range(value: Any, dimension: Dimension, read: Read) -> tuple[float, float]:
+        if value is None:
+            return -math.inf, math.inf
+        if not isinstance(value, list) or len(value) != 2:
+            raise InputError(f"range: expected [lowest, highest], found {value!r}")
+        (low, _), (high, _) = ends = [read(end) for end in value]
+        if low is None or high is None or any(d != dimension for _, d in ends) or not low <= high:
+            raise InputError(f"range: expected two ascending values of {describe(dimension)}, found {value!r}")
+        return low, high
 
     def of_parameters(self, value: Any, dimension: Dimension | None = None) -> Typed:
         """An expression of parameters alone, with this dimension where one is given."""

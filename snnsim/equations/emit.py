@@ -35,6 +35,10 @@ class Emitter:
                 self._numbers[e] = self._emit(e)
         return self._numbers[expr]
 
+    def output(self, expr: Expr) -> int:
+        """The same, for what is recorded."""
+        return self(expr)
+
     def _emit(self, e: Expr) -> int:
         if e.op is Op.CONST:
             return self.builder.const(e.data)

@@ -56,6 +56,22 @@ def _sigmoid(draws: list[str], x: Typed) -> Typed:
     return Typed(make(Op.DIV, ONE, make(Op.ADD, ONE, growth)), DIMENSIONLESS)
 
 
+def _shrink(draws: list[str], x: Typed, bits: Typed) -> Typed:
+    """x 2^-bits, rounded toward zero."""
+    value, k = x.bare("shrink(...)"), bits.bare("shrink(...)")
+    most = make(Op.SUB, make(Op.SHL, ONE, k), ONE)
+    negative = make(Op.LT, value, ZERO)
+    return Typed(make(Op.SHR, make(Op.ADD, value, make(Op.SELECT, negative, most, ZERO)), k), DIMENSIONLESS)
+
+
+def _wrap(draws: list[str], x: Typed, bits: Typed) -> Typed:
+    """The number that the lowest bits stand for, in two's complement."""
+    value, k = x.bare("wrap(...)"), bits.bare("wrap(...)")
+    half = make(Op.SHL, ONE, make(Op.SUB, k, ONE))
+    turns = make(Op.SHR, make(Op.ADD, value, half), k)
+    return Typed(make(Op.SUB, value, make(Op.SHL, turns, k)), DIMENSIONLESS)
+
+
 def _label(draws: list[str], kind: str) -> str:
     draws.append(kind)
     return f"{kind}.{draws.count(kind)}"
@@ -78,9 +94,14 @@ FUNCTIONS: dict[str, tuple[tuple[int, ...], Function]] = {
     "sin": ((1,), _bare(Op.SIN)), "cos": ((1,), _bare(Op.COS)), "tanh": ((1,), _bare(Op.TANH)),
     "floor": ((1,), _bare(Op.FLOOR)), "sigmoid": ((1,), _sigmoid),
     "sqrt": ((1,), _sqrt), "abs": ((1,), _abs), "min": (_ANY, _extreme(Op.MIN)), "max": (_ANY, _extreme(Op.MAX)),
-    "clip": ((3,), _clip),
+    "clip": ((3,), _clip), "shrink": ((2,), _shrink), "wrap": ((2,), _wrap), "trunc": ((1,), _bare(Op.TRUNC)),
     "poisson": ((1,), _poisson), "uniform": ((0,), _draw(Op.UNIFORM)), "normal": ((0,), _draw(Op.NORMAL)),
 }
+
+
+# What only models in whole numbers compute in a step, and what they compute besides.
+WHOLE_ONLY = frozenset({"shrink", "wrap", "trunc"})
+WHOLE_TOO = frozenset({"abs", "min", "max", "clip"})
 
 
 def power(base: Typed, exponent: Typed) -> Typed:

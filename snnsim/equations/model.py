@@ -20,6 +20,7 @@ from snnsim.equations.rules import Parameter, Port, Rules
 from snnsim.equations.stability import Stability
 from snnsim.equations.step import COUNTER, Outcome, step
 from snnsim.equations.text import text
+from snnsim.equations.whole import WholeEmitter, bound
 from snnsim.errors import InputError, Problem
 from snnsim.ir.ops import Builder, Op, Program, Type
 from snnsim.units import DIMENSIONLESS, Dimension, to_text
@@ -39,14 +40,17 @@ class Model:
     """Equations of a neuron, read and checked.
 
     parameters, states, ports, drives (continuous inputs) and outputs map names to what they are; `document` is what
-    the model was made from. Made by `model_from_document` and `snnsim.models.builtin`.
+    the model was made from. fixed_point: the chip arithmetic of a model in whole numbers (whole), or empty. Made by
+    `model_from_document` and `snnsim.models.builtin`.
     """
 
     def __init__(self, name: str, document: Mapping[str, Any], rules: Rules) -> None:
         self.name, self.document, self._rules = name, copy.deepcopy(dict(document)), rules
         self.about, self.source = (" ".join(str(document.get(key, "")).split()) for key in ("about", "source"))
         self.parameters: dict[str, Parameter] = rules.parameters
-        self.states = {name: StateVar(dimension) for name, dimension in rules.states.items()}
+        self.fixed_point, self.whole = rules.fixed_point, bool(rules.fixed_point)
+        kind = Type.INT if self.whole else Type.REAL
+        self.states = {name: StateVar(dimension, kind) for name, dimension in rules.states.items()}
         if rules.refractory:
             self.states[COUNTER] = StateVar(DIMENSIONLESS, Type.INT)
         self.ports: dict[str, Port] = rules.ports
@@ -124,13 +128,17 @@ class _Compiled:
         gone = {drive(name): ZERO for name in absent}
         kinds = {name: s.kind for name, s in model.states.items()}
         effects = [(Op.STORE, name, outcome.values[name]) for name in kinds]
-        effects += [(Op.EMIT, "spikes", outcome.spikes)] if outcome.spikes is not None else []
+        effects += [(Op.SEND, "spikes", outcome.payload)] if outcome.payload is not None else []
+        if outcome.spikes is not None and outcome.payload is None:
+            effects.append((Op.EMIT, "spikes", outcome.spikes))
         effects += [(Op.OUTPUT, name, value) for name, value in outcome.outputs.items()]
-        emit = Emitter(Builder(kinds))
-        numbers = [emit(substitute(value, gone)) for _, _, value in effects]
+        kind = WholeEmitter if model.whole else Emitter
+        emit = kind(Builder(kinds, model.whole))
+        numbers = [(emit.output if op is Op.OUTPUT else emit)(substitute(value, gone)) for op, _, value in effects]
         for (op, name, _), number in zip(effects, numbers, strict=True):
             emit.builder(op, number, data=name)
         self.program = emit.builder.build()
+        self._bound = bound if model.whole else _whole
         self._hoisted, self._wholes = Table(emit.hoisted), Table(emit.wholes)
         self._propagators = Propagators(s.recipe for s in emit.supplied.values() if isinstance(s.recipe, Propagator))
 
@@ -138,7 +146,7 @@ class _Compiled:
         """The numbers for complete `values`."""
         found = self._hoisted.evaluate(values) | self._propagators.evaluate(values)
         wholes = self._wholes.evaluate(values)
-        return found | {name: _whole(self._wholes.expressions[name], value) for name, value in wholes.items()}
+        return found | {name: self._bound(self._wholes.expressions[name], value) for name, value in wholes.items()}
 
 
 def _whole(expr: Expr, value: float | np.ndarray) -> Any:

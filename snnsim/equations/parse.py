@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from snnsim import units
 from snnsim.equations.expr import DT, Expr, const, make
-from snnsim.equations.functions import FUNCTIONS, power
+from snnsim.equations.functions import FUNCTIONS, WHOLE_ONLY, WHOLE_TOO, power
 from snnsim.equations.typed import Typed, same
 from snnsim.errors import InputError, unknown
 from snnsim.ir.ops import Op, Type
@@ -42,12 +42,16 @@ class Lookup(NamedTuple):
 
 @dataclass
 class Parser:
-    """Parses the expressions of one model; draws of random numbers are numbered in the order of the text."""
+    """Parses the expressions of one model; draws of random numbers are numbered in the order of the text.
+
+    whole: what depends on more than parameters is computed in whole numbers.
+    """
 
     lookup: Lookup
     previous: Callable[[str], Typed | None] = lambda name: None
     following: Callable[[str], Typed | None] = lambda name: None
     draws: list[str] = field(default_factory=list)
+    whole: bool = False
 
     def parse(self, text: str) -> Typed:
         """The tree of `text` and its dimension; ``InputError`` with the reason."""
@@ -107,7 +111,17 @@ class Parser:
         if rule is None:
             raise InputError(f"the operator in {ast.unparse(node)!r} is not allowed; use + - * / **")
         op, dimension = rule
-        return Typed(make(op, left.real(), right.real()), dimension(left, right))
+        if op in _SHIFTS:
+            left, right = (side._replace(expr=side.bare("a shift")) for side in (left, right))
+        return self._admitted(node, op in _SHIFTS, op is Op.DIV,
+                              Typed(make(op, left.real(), right.real()), dimension(left, right)))
+
+    def _admitted(self, node: ast.expr, whole_only: bool, real_only: bool, value: Typed) -> Typed:
+        """`value`; ``InputError`` where it is computed in a step, in the other kind of numbers."""
+        if not value.expr.hoistable and (real_only if self.whole else whole_only):
+            kind = "has no place" if self.whole else "needs fixed_point: a model"
+            raise InputError(f"{ast.unparse(node)!r} {kind} in whole numbers")
+        return value
 
     def _compare(self, node: ast.Compare) -> Typed:
         values = [self._visit(v) for v in (node.left, *node.comparators)]
@@ -141,12 +155,14 @@ class Parser:
         if name == "previous":
             return self._previous(node)
         if name not in FUNCTIONS:
-            raise InputError(unknown("function", name, [*FUNCTIONS, "previous"]))
+            known = FUNCTIONS if self.whole else FUNCTIONS.keys() - WHOLE_ONLY
+            raise InputError(unknown("function", name, [*known, "previous"]))
         count, function = FUNCTIONS[name]
         if len(node.args) not in count:
             expected = f"{count[0]} to {count[-1]} arguments" if len(count) > 1 else _arguments(count[0])
             raise InputError(f"{name}(...) takes {expected}, found {len(node.args)}")
-        return function(self.draws, *(self._visit(a) for a in node.args))
+        value = function(self.draws, *(self._visit(a) for a in node.args))
+        return self._admitted(node, name in WHOLE_ONLY, name not in WHOLE_ONLY | WHOLE_TOO, value)
 
     def _previous(self, node: ast.Call) -> Typed:
         name = ast.unparse(node.args[0]) if len(node.args) == 1 else ""
@@ -210,7 +226,9 @@ _ARITHMETIC: dict[type[ast.operator], tuple[Op, Callable[[Typed, Typed], Dimensi
     ast.Sub: (Op.SUB, lambda a, b: same("subtract", a, b)),
     ast.Mult: (Op.MUL, lambda a, b: a.dimension * b.dimension),
     ast.Div: (Op.DIV, lambda a, b: a.dimension / b.dimension),
+    ast.LShift: (Op.SHL, lambda a, b: DIMENSIONLESS), ast.RShift: (Op.SHR, lambda a, b: DIMENSIONLESS),
 }
+_SHIFTS = (Op.SHL, Op.SHR)
 _FORMS: dict[type[ast.AST], Callable[..., Typed]] = {
     ast.Constant: Parser._constant, ast.Name: Parser._name, ast.UnaryOp: Parser._unary, ast.BinOp: Parser._binary,
     ast.Compare: Parser._compare, ast.BoolOp: Parser._logic, ast.IfExp: Parser._choice,

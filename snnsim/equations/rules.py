@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,24 +16,41 @@ from snnsim.units import Dimension, to_text
 METHODS = ("exact", "euler", "exponential_euler", "rk4")
 MOST_SUBSTEPS = 64
 # What the value of a parameter `must_be`, and how a message says it.
-SIGNS = {"positive": "a value above 0", "not negative": "at least 0"}
+SIGNS = {"positive": "a value above 0", "not negative": "at least 0", "whole": "a whole number"}
+# The arithmetic of a model in whole numbers: how a chip treats the weights that reach it.
+FIXED_POINT = ("lava010", "loihi1")
+
+
+_OUTSIDE = {"positive": lambda x: x <= 0, "not negative": lambda x: x < 0, "whole": lambda x: x != np.rint(x)}
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter with its default in the coherent system (None: it must be given). must_be: of ``SIGNS``, or empty."""
+    """A parameter with its default in the coherent system (None: it must be given). must_be: of ``SIGNS``, or empty.
+
+    low, high: the range of its values.
+    """
 
     default: float | None
     dimension: Dimension
     about: str = ""
     must_be: str = ""
+    low: float = -math.inf
+    high: float = math.inf
 
     def check(self, value: float | npt.NDArray[np.float64]) -> None:
-        """``InputError`` where a value (or one of an array [units]) has the wrong sign."""
-        least = np.min(value, initial=np.inf)
-        if self.must_be and (least < 0 or (least == 0 and self.must_be == "positive")):
-            where = f" for unit {int(np.argmin(value))}" if np.ndim(value) else ""
-            raise InputError(f"expected {SIGNS[self.must_be]}, found {to_text(float(least), self.dimension)}{where}")
+        """``InputError`` where a value (or one of an array [units]) is none of those that the parameter may have."""
+        values = np.asarray(value, float)
+        if self.must_be:
+            self._check(_OUTSIDE[self.must_be](values), values, SIGNS[self.must_be])
+        ends = (to_text(end, self.dimension) for end in (self.low, self.high))
+        self._check((values < self.low) | (values > self.high), values, "a value from {} to {}".format(*ends))
+
+    def _check(self, wrong: npt.NDArray[np.bool_], values: npt.NDArray[np.float64], expected: str) -> None:
+        if np.any(wrong):
+            first = int(np.argmin(np.where(wrong, values, np.inf)))
+            where = f" for unit {first}" if values.ndim else ""
+            raise InputError(f"expected {expected}, found {to_text(float(values.flat[first]), self.dimension)}{where}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,8 @@ class Method:
 class Rules:
     """One model. Trees hold `state(x)` for the current value and `before(x)`, `following(x)` for the other two.
 
-    relative: states that are stored as the difference from an expression of parameters.
+    relative: states that are stored as the difference from an expression of parameters. fixed_point: of
+    ``FIXED_POINT``, where all is computed in whole numbers, or empty. payload: of a spike, None where it has none.
     """
 
     parameters: dict[str, Parameter] = field(default_factory=dict)
@@ -90,6 +109,8 @@ class Rules:
     outputs: dict[str, tuple[Expr, Dimension]] = field(default_factory=dict)
     initial: dict[str, Expr] = field(default_factory=dict)
     relative: dict[str, Expr] = field(default_factory=dict)
+    fixed_point: str = ""
+    payload: Expr | None = None
 
 
 def before(name: str) -> Expr:

@@ -18,7 +18,7 @@ Lazy = Callable[[], Typed]
 class Scope:
     """Names of one model with their values; sub-expressions are parsed when they are first used."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool = False) -> None:
         self.states: dict[str, Dimension] = {}
         self.mapped: dict[str, Typed] = {}
         self.weight: Typed | None = None
@@ -26,7 +26,7 @@ class Scope:
         self._lazy: dict[str, Lazy] = {}
         self._kinds: dict[str, str] = {}
         self._open: list[str] = []
-        self._parser = Parser(Lookup(self.find, self.names), self._previous, self.mapped.get)
+        self._parser = Parser(Lookup(self.find, self.names), self._previous, self.mapped.get, whole=whole)
 
     def claim(self, name: str, kind: str, value: Typed | Lazy | None) -> None:
         """Give `name` a meaning; ``InputError`` where it cannot have one. None: its own fault is noted elsewhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snnsim.equations.expr import DT, Expr, arrival, const, make, select, state, substitute
+from snnsim.equations.expr import DT, ZERO, Expr, arrival, const, make, select, state, substitute
 from snnsim.equations.integrate import METHOD_STEPS, Equations, Values
 from snnsim.equations.rules import Rules, before, following
 from snnsim.ir.ops import Op, Type
@@ -21,6 +21,7 @@ class Outcome:
     values: Values
     spikes: Expr | None
     outputs: Values
+    payload: Expr | None = None
 
 
 def step(rules: Rules) -> Outcome:
@@ -32,12 +33,19 @@ def step(rules: Rules) -> Outcome:
     values |= _integrated(rules, values, held, rules.method.substeps)
     values = _hold(rules, _arrived(rules, values), held)
     spikes, fired = _spikes(rules, values, held)
-    outputs = _outputs(rules, values)
+    outputs, payload = _outputs(rules, values), _payload(rules, values, fired)
     if fired is not None:
         values |= _reset(rules, values, fired)
     if rules.refractory and fired is not None:
         values[COUNTER] = select(fired, rules.refractory.steps, _less_one(_R))
-    return Outcome(values, spikes, outputs)
+    return Outcome(values, spikes, outputs, payload)
+
+
+def _payload(rules: Rules, values: Values, fired: Expr | None) -> Expr | None:
+    """What the spike of this step carries, 0 where there is none."""
+    if rules.payload is None or fired is None:
+        return None
+    return select(fired, substitute(rules.payload, _seen(rules, values)), ZERO)
 
 
 def _equations(rules: Rules) -> Equations:

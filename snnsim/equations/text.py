@@ -8,7 +8,7 @@ from snnsim.equations.expr import Expr, Supplied, postorder
 from snnsim.ir.ops import Op
 
 _INFIX = {Op.ADD: ("+", 4), Op.SUB: ("-", 4), Op.MUL: ("*", 5), Op.DIV: ("/", 5), Op.LT: ("<", 3), Op.LE: ("<=", 3),
-          Op.EQ: ("==", 3), Op.AND: ("and", 2), Op.OR: ("or", 1)}
+          Op.EQ: ("==", 3), Op.SHL: ("<<", 3.5), Op.SHR: (">>", 3.5), Op.AND: ("and", 2), Op.OR: ("or", 1)}
 _ATOM = 9
 _LONGEST = 300
 

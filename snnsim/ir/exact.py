@@ -50,7 +50,7 @@ def lower(program: Program, dtype: np.dtype | type) -> Program:
     """The same program without transcendental operations, for state of `dtype`."""
     if not any(instr.op in TRANSCENDENTAL for instr in program.instrs):
         return program
-    builder, where = Builder(program.states), dict[int, int]()
+    builder, where = Builder(program.states, program.whole), dict[int, int]()
     table = _Math(builder, precision_of(dtype)).table
     for k, instr in program:
         args = tuple(where[a] for a in instr.args)

@@ -34,10 +34,11 @@ class Environment:
 
 @dataclass
 class Effects:
-    """What a program did: states after the step, spike counts, graded outputs."""
+    """What a program did: states after the step, spike counts, payloads of spikes, graded outputs."""
 
     stored: dict[str, np.ndarray] = field(default_factory=dict)
     emitted: dict[str, np.ndarray] = field(default_factory=dict)
+    sent: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -65,10 +66,19 @@ def _mantissa(x: Any) -> Any:
     return (fraction | (bias << bits)).view(x.dtype)
 
 
+def _shl(x: Any, k: Any) -> Any:
+    return np.left_shift(x, k) if x.dtype.kind == "i" else np.ldexp(x, np.asarray(k).astype(np.int32))
+
+
+def _shr(x: Any, k: Any) -> Any:
+    return np.right_shift(x, k) if x.dtype.kind == "i" else np.floor(np.ldexp(x, -np.asarray(k).astype(np.int32)))
+
+
 MEANING: dict[Op, Callable[..., Any]] = {
     Op.ADD: np.add, Op.SUB: np.subtract, Op.MUL: np.multiply, Op.DIV: np.divide, Op.NEG: np.negative, Op.ABS: np.abs,
     Op.MIN: lambda a, b: np.where(a < b, a, b), Op.MAX: lambda a, b: np.where(a > b, a, b),
-    Op.SQRT: np.sqrt, Op.FLOOR: np.floor, Op.LT: np.less, Op.LE: np.less_equal, Op.EQ: np.equal,
+    Op.SQRT: np.sqrt, Op.FLOOR: np.floor, Op.TRUNC: np.trunc,
+    Op.SHL: _shl, Op.SHR: _shr, Op.LT: np.less, Op.LE: np.less_equal, Op.EQ: np.equal,
     Op.AND: np.logical_and, Op.OR: np.logical_or, Op.NOT: np.logical_not, Op.SELECT: np.where,
     Op.SCALE2: _scale2, Op.EXPONENT: _exponent, Op.MANTISSA: _mantissa,
     Op.EXP: np.exp, Op.LOG: np.log, Op.SIN: np.sin, Op.COS: np.cos, Op.TANH: np.tanh,
@@ -97,7 +107,7 @@ def _evaluate(op: Op, args: list[Any], data: Any, program: Program, env: Environ
         return _CONVERSIONS[op](args[0], env)
     if op in _LEAVES:
         return _LEAVES[op](data, program, env)
-    effects = {Op.STORE: done.stored, Op.EMIT: done.emitted, Op.OUTPUT: done.outputs}[op]
+    effects = {Op.STORE: done.stored, Op.EMIT: done.emitted, Op.SEND: done.sent, Op.OUTPUT: done.outputs}[op]
     effects[data] = args[0]
     return None
 

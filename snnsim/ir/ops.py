@@ -8,7 +8,7 @@ runs once per step for every unit of a population. Reals have the precision of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -49,6 +49,9 @@ class Op(Enum):
     MAX = auto()        # max(a, b) is a if a > b else b
     SQRT = auto()
     FLOOR = auto()
+    TRUNC = auto()      # toward zero; on the host and, from whole numbers to such, in programs
+    SHL = auto()        # x 2^k, k a whole number, at least 0
+    SHR = auto()        # floor(x 2^-k)
 
     # decisions
     LT = auto()
@@ -78,6 +81,7 @@ class Op(Enum):
     # effects
     STORE = auto()      # data: state name; its value after the step
     EMIT = auto()       # data: output name; number of spikes
+    SEND = auto()       # data: output name; one spike with this payload, none where it is 0
     OUTPUT = auto()     # data: output name; a graded value
 
 
@@ -87,13 +91,14 @@ _FORMS = {
     Op.PARAM: ">r", Op.WHOLE: ">i", Op.ARRIVAL: ">i", Op.DRIVE: ">r",
     Op.POISSON: ">i", Op.UNIFORM: ">r", Op.NORMAL: ">r",
     Op.ADD: _BOTH, Op.SUB: _BOTH, Op.MUL: _BOTH, Op.DIV: _REAL2, Op.NEG: "r>r i>i", Op.ABS: "r>r i>i",
-    Op.MIN: _BOTH, Op.MAX: _BOTH, Op.SQRT: _REAL1, Op.FLOOR: _REAL1,
+    Op.MIN: _BOTH, Op.MAX: _BOTH, Op.SQRT: _REAL1, Op.FLOOR: _REAL1, Op.TRUNC: _REAL1,
+    Op.SHL: _BOTH, Op.SHR: _BOTH,
     Op.LT: "rr>b ii>b", Op.LE: "rr>b ii>b", Op.EQ: "rr>b ii>b",
     Op.AND: "bb>b", Op.OR: "bb>b", Op.NOT: "b>b", Op.SELECT: "brr>r bii>i bbb>b",
     Op.TO_REAL: "i>r b>r", Op.TO_INT: "r>i b>i", Op.SCALE2: _REAL2, Op.EXPONENT: _REAL1, Op.MANTISSA: _REAL1,
     Op.EXP: _REAL1, Op.LOG: _REAL1, Op.EXPREL: _REAL1, Op.EXPREL_INV: _REAL1,
     Op.SIN: _REAL1, Op.COS: _REAL1, Op.TANH: _REAL1,
-    Op.STORE: "r> i>", Op.EMIT: "i> b>", Op.OUTPUT: "r>",
+    Op.STORE: "r> i>", Op.EMIT: "i> b>", Op.SEND: "i>", Op.OUTPUT: "r>",
 }
 _LETTERS = {"r": Type.REAL, "i": Type.INT, "b": Type.BOOL, "": Type.NONE}
 
@@ -105,7 +110,7 @@ def _form(text: str) -> tuple[tuple[Type, ...], Type]:
 
 SIGNATURES = {op: tuple(_form(text) for text in forms.split()) for op, forms in _FORMS.items()}
 TRANSCENDENTAL = frozenset({Op.EXP, Op.LOG, Op.EXPREL, Op.EXPREL_INV, Op.SIN, Op.COS, Op.TANH, Op.NORMAL})
-EFFECTS = frozenset({Op.STORE, Op.EMIT, Op.OUTPUT})
+EFFECTS = frozenset({Op.STORE, Op.EMIT, Op.SEND, Op.OUTPUT})
 RANDOM = frozenset({Op.POISSON, Op.UNIFORM, Op.NORMAL})
 
 
@@ -122,11 +127,12 @@ class Instr:
 class Program:
     """Instructions with the types of the states they read and store.
 
-    states: name -> REAL or INT, in storage order.
+    states: name -> REAL or INT, in storage order. whole: it computes in whole numbers, which need 64 bits.
     """
 
     instrs: tuple[Instr, ...]
     states: dict[str, Type] = field(default_factory=dict)
+    whole: bool = False
 
     def __iter__(self) -> Iterator[tuple[int, Instr]]:
         return iter(enumerate(self.instrs))
@@ -177,8 +183,8 @@ def _result(program: Program, k: int, instr: Instr, args: tuple[Type, ...]) -> T
 class Builder:
     """Appends instructions; equal pure instructions become one."""
 
-    def __init__(self, states: dict[str, Type]) -> None:
-        self.states = dict(states)
+    def __init__(self, states: dict[str, Type], whole: bool = False) -> None:
+        self.states, self.whole = dict(states), whole
         self.instrs: list[Instr] = []
         self._known: dict[Any, int] = {}
 
@@ -197,7 +203,7 @@ class Builder:
 
     def build(self) -> Program:
         """The program without the instructions that no effect needs, checked."""
-        program = prune(Program(tuple(self.instrs), self.states))
+        program = prune(Program(tuple(self.instrs), self.states, self.whole))
         check(program)
         return program
 
@@ -210,4 +216,4 @@ def prune(program: Program) -> Program:
             needed.update((k, *program.instrs[k].args))
     number = {old: new for new, old in enumerate(sorted(needed))}
     kept = (program.instrs[k] for k in sorted(needed))
-    return Program(tuple(Instr(i.op, tuple(number[a] for a in i.args), i.data) for i in kept), program.states)
+    return replace(program, instrs=tuple(Instr(i.op, tuple(number[a] for a in i.args), i.data) for i in kept))

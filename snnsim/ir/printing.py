@@ -123,7 +123,7 @@ class Printer:
 
     def value(self, k: int, instr: Instr) -> None:
         if instr.op is Op.CONST or self.is_scalar(instr):
-            self.wide[k] = k in self.factors
+            self.wide[k] = k in self.factors or self.program.whole
             self.before.append(self.define(k, self.outside(instr, self.wide[k])))
         else:
             text = self.expression(k, instr)
@@ -151,7 +151,8 @@ class Printer:
         return self.language.cast.format(self.language.wholes[wide], text)
 
     def expression(self, k: int, instr: Instr) -> str:
-        self.wide[k] = self.types[k] is Type.INT and any(self.wide.get(a, False) for a in instr.args)
+        self.wide[k] = self.types[k] is Type.INT and (
+            self.program.whole or any(self.wide.get(a, False) for a in instr.args))
         if instr.op in _LEAF_KIND:
             return self.leaf(k, instr)
         args = [f"v{a}" for a in instr.args]
@@ -164,12 +165,12 @@ class Printer:
 
     def leaf(self, k: int, instr: Instr) -> str:
         """The text of what comes from outside the program."""
-        self.wide[k] = instr.op is Op.ARRIVAL and instr.data in self.wide_ports
+        self.wide[k] = self.program.whole or (instr.op is Op.ARRIVAL and instr.data in self.wide_ports)
         text = self.element(_LEAF_KIND[instr.op], instr.data)
         if instr.op is Op.ARRIVAL:
             self.after.append(self.language.assign.format(text, 0))
         if instr.op is Op.POISSON or (instr.op is Op.STATE and self.types[k] is Type.INT):
-            return self._whole(text, False)
+            return self._whole(text, self.program.whole)
         return self.language.uniform.format(text) if instr.op is Op.UNIFORM else text
 
     def _call(self, instr: Instr, args: list[str]) -> str:

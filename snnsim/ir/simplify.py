@@ -12,7 +12,7 @@ Rewrite = Callable[[Builder, Instr], int | None]
 
 def rewrite(program: Program, leaf: Rewrite) -> Program:
     """Replace instructions: `leaf` gives the new value of an instruction, or None to keep it; the rest is folded."""
-    builder = Builder(program.states)
+    builder = Builder(program.states, program.whole)
     where: dict[int, int] = {}
     for k, instr in program:
         moved = Instr(instr.op, tuple(where[a] for a in instr.args), instr.data)

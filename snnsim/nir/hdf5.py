@@ -7,7 +7,6 @@ a file announces, and refuses graphs of older tools for the shapes they noted, s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,13 @@ import h5py
 import numpy as np
 
 from snnsim.errors import InputError, Problem, did_you_mean
+from snnsim.guarded import Guard, member
 from snnsim.nir.graph import JOINT, Edges, Graph, Node
 
 LIMIT = 1 << 31        # bytes of all arrays
 MOST_NODES = 100_000
 MOST_EDGES = 1_000_000
 DEEPEST = 16           # subgraphs in subgraphs
-RATIO = 1100           # deflate packs at most 1032 bytes into one
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -49,16 +48,16 @@ def _check_is_hdf5(path: Path) -> None:
 
 
 class _Reader:
-    """Reads one file and counts what it takes."""
+    """Reads one file."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.bytes, self.count = path, 0, 0
+        self.path, self.guard, self.count = path, Guard(LIMIT), 0
 
     def graph(self, file: h5py.File) -> Graph:
-        root = self._member(file, "node", "")
+        root = member(file, "node", "")
         if not isinstance(root, h5py.Group):
             raise InputError(f"expected a NIR graph in a group /node, found {', '.join(file) or 'nothing'}")
-        version = self._member(file, "version", "")
+        version = member(file, "version", "")
         nodes, edges = self._subgraph(root, "", 0)
         known = version is not None and self._value(version, "version")
         return Graph(self.path, str(known or "unknown"), nodes, edges, self._metadata(root))
@@ -68,7 +67,7 @@ class _Reader:
         where = prefix.rstrip(".")
         if depth > DEEPEST:
             raise InputError(Problem(where, f"expected at most {DEEPEST} subgraphs in each other, found more"))
-        members = self._member(group, "nodes", where)
+        members = member(group, "nodes", where)
         if not isinstance(members, h5py.Group):
             raise InputError(Problem(where, "expected a graph with a group of nodes, found none"))
         nodes: dict[str, Node] = {}
@@ -91,32 +90,32 @@ class _Reader:
         if self.count > MOST_NODES:
             raise InputError(f"expected at most {MOST_NODES} nodes, found more")
         full = prefix + name
-        group = self._member(members, name, full)
+        group = member(members, name, full)
         kind = self._kind(group, full)
         if kind == "NIRGraph":
             return self._subgraph(group, f"{full}.", depth + 1)
-        values = {key: self._member(group, key, f"{full}.{key}") for key in group if key != "type"}
+        values = {key: member(group, key, f"{full}.{key}") for key in group if key != "type"}
         read = {key: self._value(item, f"{full}.{key}") for key, item in values.items()
                 if isinstance(item, h5py.Dataset)}
         return {full: Node(full, kind, read)}, None
 
     def _kind(self, group: Any, full: str) -> str:
-        item = self._member(group, "type", f"{full}.type") if isinstance(group, h5py.Group) else None
+        item = member(group, "type", f"{full}.type") if isinstance(group, h5py.Group) else None
         kind = self._value(item, f"{full}.type") if isinstance(item, h5py.Dataset) else None
         if not isinstance(kind, str):
             raise InputError(Problem(full, "expected a node with a type, found none"))
         return kind
 
     def _metadata(self, root: h5py.Group) -> dict[str, Any]:
-        group = self._member(root, "metadata", "metadata")
+        group = member(root, "metadata", "metadata")
         if not isinstance(group, h5py.Group):
             return {}
-        items = {key: self._member(group, key, f"metadata.{key}") for key in group if key.startswith("snnsim_")}
+        items = {key: member(group, key, f"metadata.{key}") for key in group if key.startswith("snnsim_")}
         return {key: self._value(item, f"metadata.{key}") for key, item in items.items()
                 if isinstance(item, h5py.Dataset)}
 
     def _edges(self, group: h5py.Group, nodes: dict[str, Node], doors: dict[str, Any], prefix: str) -> Edges:
-        item = self._member(group, "edges", f"{prefix}edges")
+        item = member(group, "edges", f"{prefix}edges")
         shape = item.shape if isinstance(item, h5py.Dataset) else None
         if shape == (0,):
             return []
@@ -127,46 +126,26 @@ class _Reader:
         ends = [(prefix + str(a), prefix + str(b)) for a, b in pairs]
         return list(dict.fromkeys(pair for a, b in ends for pair in _through(a, b, nodes, doors)))
 
-    def _member(self, group: h5py.Group, name: str, where: str) -> Any:
-        """What a group holds under a name, None if nothing; never what a link leads to."""
-        link = group.get(name, getlink=True)
-        if link is None:
-            return None
-        if not isinstance(link, h5py.HardLink):
-            raise InputError(Problem(where or name, "is a link to another place or file, which is not followed"))
-        return group[name]
-
     def _value(self, item: h5py.Dataset, where: str) -> Any:
         """A float64 array, or text."""
         if item.shape is None:
             return None
         if item.shape == () and item.dtype.kind in "OS":
             return self._texts(item, where)
-        self._take(item, where)
+        self.guard.take(item, where)
         if item.dtype.kind not in "biuf":
             raise InputError(Problem(where, f"expected numbers or text, found values of type {item.dtype}"))
         return np.asarray(item[()], np.float64)
 
     def _texts(self, item: h5py.Dataset, where: str) -> Any:
         """Text, or an array of texts."""
-        self._take(item, where)
+        self.guard.take(item, where)
         if item.dtype.kind != "S" and h5py.check_string_dtype(item.dtype) is None:
             raise InputError(Problem(where, f"expected text, found values of type {item.dtype}"))
         try:
             return item.asstr()[()]
         except UnicodeDecodeError as error:
             raise InputError(Problem(where, "expected text, found bytes that are not UTF-8")) from error
-
-    def _take(self, item: h5py.Dataset, where: str) -> None:
-        """Count what an array will take; ``InputError`` where it is too much or not in the file."""
-        if item.is_virtual or item.external:
-            raise InputError(Problem(where, "lies in another file, which is not opened"))
-        size, stored = math.prod(item.shape) * max(item.dtype.itemsize, 8), item.id.get_storage_size()
-        if size > RATIO * stored + 8:
-            raise InputError(Problem(where, f"announces {size} bytes, but {stored} are stored"))
-        self.bytes += size
-        if self.bytes > LIMIT:
-            raise InputError(Problem(where, f"expected at most {LIMIT / 1e9:.1f} GB of arrays in all, found more"))
 
 
 def _joined(node: Node) -> Node:

@@ -10,7 +10,7 @@ import pytest
 import snnsim as sn
 from snnsim.equations import model_from_document
 from snnsim.errors import InputError
-from snnsim.models import builtin
+from snnsim.models import builtin, builtin_names
 
 GOOD: dict[str, Any] = {
     "parameters": {"tau": "10 ms", "v_th": "20 mV", "c": "250 pF"},
@@ -184,11 +184,11 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"parameters": {"tau": {"about": "x"}, "v_th": "20 mV", "c": "250 pF"}},
-        "parameters.tau: expected a quantity or {default: ..., about: ..., must_be: ...}, found {'about': 'x'}",
+        "parameters.tau: expected a quantity or {default: ..., about: ..., must_be: ..., range: ...}, found {'about': 'x'}",
     ),
     (
         {"parameters": {"tau": {"default": "1 ms", "must_be": "negative"}, "v_th": "20 mV", "c": "250 pF"}},
-        "parameters.tau: unknown must_be 'negative'; expected one of: not negative, positive (did you mean not negative?)",
+        "parameters.tau: unknown must_be 'negative'; expected one of: not negative, positive, whole (did you mean not negative?)",
     ),
     (
         {"parameters": {"1x": "2 ms", "tau": "1 ms", "v_th": "20 mV", "c": "250 pF"}},
@@ -240,8 +240,9 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"spik": "v"},
-        "spik: unknown key of a model 'spik'; expected one of: about, dynamics, initial, inputs, integrate, kind, "
-        "outputs, parameters, receive, refractory, relative, reset, schedule, source, spike (did you mean spike?)",
+        "spik: unknown key of a model 'spik'; expected one of: about, dynamics, fixed_point, initial, inputs, "
+        "integrate, kind, outputs, parameters, receive, refractory, relative, reset, schedule, send, source, spike "
+        "(did you mean spike?)",
     ),
     (
         {"spike": "poisson(v/v_th)"},
@@ -422,12 +423,8 @@ def test_an_unknown_built_in_model_gets_the_nearest_name() -> None:
     """A misspelt model name lists what exists."""
     with pytest.raises(InputError) as caught:
         builtin("lif_psc_ex")
-    assert str(caught.value) == (
-        "unknown model 'lif_psc_ex'; expected one of: adaptive_lif, adex_cond_exp, aeif_psc_exp, chialvo, glif1, glif2, "
-        "glif3, glif4, glif5, hawkes, hh_cond_exp_traub, hodgkin_huxley, izhikevich, izhikevich_2003, izhikevich_2007, "
-        "lif_cond_alpha, lif_cond_exp, lif_psc_alpha, lif_psc_delta, lif_psc_exp, mat2_psc_exp, poisson, relay, rulkov, "
-        "rulkov_nonchaotic, spike_times (did you mean lif_psc_exp?)"
-    )
+    listed = ", ".join(builtin_names())
+    assert str(caught.value) == f"unknown model 'lif_psc_ex'; expected one of: {listed} (did you mean lif_psc_exp?)"
 
 
 @pytest.mark.parametrize("text", ["(" * 500 + "v" + ")" * 500, "v" + "+v" * 3000, "-" * 400 + "v", "1e999*v", "v**v"])

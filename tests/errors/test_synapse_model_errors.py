@@ -150,7 +150,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"parameters": {"tau": "20 ms", "a": {"about": "x"}, "w_max": "weight"}},
-        "parameters.a: expected a quantity or {default: ..., about: ..., must_be: ...}, found {'about': 'x'}",
+        "parameters.a: expected a quantity or {default: ..., about: ..., must_be: ..., range: ...}, found {'about': 'x'}",
     ),
     (
         {"parameters": {"tau": "20 ms", "a": 0.01, "w_max": "weight/foo"}},

@@ -1,0 +1,173 @@
+"""A plan that Lava runs: an engine whose steps are computed in another process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.lava.environment import Interpreter
+from snnsim.backends.lava.session import RUNNER, Outcome, Session
+from snnsim.deploy.graph import Arrivals, Connection, Graph
+from snnsim.engine import LONGEST_CHUNK, Chunk
+from snnsim.errors import InputError, Problem
+from snnsim.plan import Plan
+
+# What the host adds in the steps first+1 .. first+steps.
+Feed = Callable[[int, int], Arrivals]
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+class LavaEngine:
+    """Runs a plan's graph in Lava.
+
+    Lava begins at step 1 and only goes on: its processes keep what is under way to themselves. So states can be set
+    before the first step, and saved after any; to go on from a saved step is refused by name.
+    """
+
+    threads = 1
+    overlaps, longest = False, LONGEST_CHUNK
+
+    def __init__(self, plan: Plan, graph: Graph, feed: Feed, interpreter: Interpreter, runner: Path = RUNNER) -> None:
+        began = time.perf_counter()
+        # The summary of a run counts the spikes of all populations.
+        self.plan, self.graph = plan, replace(graph, recorded=dict.fromkeys(range(len(graph.groups))))
+        self.done, self.interpreter, self._feed, self._runner = 0, interpreter, feed, runner
+        self._states = {(group.name, name): _array(value, group.n)
+                        for group in graph.groups for name, value in group.initial.items()}
+        self._weights: dict[int, dict[str, np.ndarray]] = {}
+        self._recent = _NOTHING
+        self._session: Session | None = None
+        session = self._running()
+        self._facts = {"processes": session.processes, "lava": session.lava}
+        self._took = time.perf_counter() - began
+
+    @property
+    def synapses(self) -> int:
+        return self.graph.synapses
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def advance(self, steps: int) -> Chunk:
+        """Run `steps` steps; see ``snnsim.engine``. Raises ``EngineError`` where Lava fails; it has been ended then."""
+        arrivals = self._feed(self.done, steps)
+        outcome = self._running().run(steps, arrivals if arrivals.step.size else None)
+        self.done += steps
+        self._states |= outcome.states
+        self._weights = outcome.weights
+        self._remember(outcome)
+        return Chunk(steps, outcome.step, outcome.unit, [rows.astype(self.plan.dtype) for rows in outcome.traces])
+
+    def _running(self) -> Session:
+        """Lava, started again where states have been set since."""
+        if self._session is None:
+            self._session = Session(self.graph, self.interpreter, self._runner)
+        return self._session
+
+    def _remember(self, outcome: Outcome) -> None:
+        step, unit = (np.concatenate(pair) for pair in zip(self._recent, (outcome.step, outcome.unit), strict=True))
+        late = step > self.done - self.plan.max_delay
+        self._recent = step[late], unit[late]
+
+    # --- states ------------------------------------------------------------------------------------------------------
+
+    def get(self, population: int, state: str) -> np.ndarray:
+        """A copy of a state, [n]."""
+        it = self.plan.populations[population]
+        return self._states.get((it.name, state), np.zeros(it.n, np.int64)).copy()
+
+    def set(self, population: int, state: str, values: np.ndarray) -> None:
+        """Overwrite a state, [n]; ``InputError`` after the first step."""
+        if self.done:
+            raise InputError(Problem(f"{self.plan.populations[population].name}.{state}", _ONLY_AT_FIRST))
+        self._begin_with({(population, state): values})
+
+    def _begin_with(self, values: Mapping[tuple[int, str], np.ndarray]) -> None:
+        """Lava will be started with other initial states."""
+        groups = list(self.graph.groups)
+        for (number, state), numbers in values.items():
+            whole = _array(np.rint(numbers), groups[number].n)
+            groups[number] = replace(groups[number], initial={**groups[number].initial, state: whole})
+            self._states[groups[number].name, state] = whole
+        self.graph = replace(self.graph, groups=tuple(groups))
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+
+    # --- saved runs --------------------------------------------------------------------------------------------------
+
+    def history(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes of the last ``plan.max_delay`` steps."""
+        return self._recent
+
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+        """Nothing at step 0; ``InputError`` at any other."""
+        if done:
+            raise InputError(Problem("backend", f"lava cannot go on from step {done}: {_FROM_THE_BEGINNING}"))
+
+    def snapshot(self) -> Any:
+        """The step, and at the beginning the states."""
+        return self.done, dict(self._states) if self.done == 0 else {}
+
+    def restore(self, saved: Any) -> None:
+        """Start again at the beginning, or stay; ``InputError`` for any other step."""
+        done, states = saved
+        if done == self.done:
+            return
+        self.load(done, *_NOTHING)
+        self.done, self._recent = 0, _NOTHING
+        number = {group.name: k for k, group in enumerate(self.graph.groups)}
+        self._begin_with({(number[group], state): values for (group, state), values in states.items()})
+
+    # --- learning ----------------------------------------------------------------------------------------------------
+
+    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
+        """``InputError``: traces of learning synapses stay in Lava's processes."""
+        raise InputError(Problem(f"projections.{self.plan.projections[projection].label}", (
+            "lava keeps the traces of learning synapses to itself, so such a run cannot be saved; "
+            "take --backend loihi for that")))
+
+    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """``InputError``; see ``plasticity``."""
+        self.plasticity(projection)
+
+    def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
+        """source, target, delay (steps) and w of a learning projection's synapses as they are, in their order."""
+        number, it = self._connection(projection)
+        weight = self._weights[number]["weight"] if number in self._weights else it.weight
+        order = np.lexsort((it.delay, it.post, it.pre))
+        columns = {"source": it.pre, "target": it.post, "delay": it.delay, "w": weight}
+        return {name: column[order].astype(np.int64) for name, column in columns.items()}
+
+    def _connection(self, projection: int) -> tuple[int, Connection]:
+        label = self.plan.projections[projection].label
+        return next((k, c) for k, c in enumerate(self.graph.connections) if c.label == label)
+
+    # --- about -------------------------------------------------------------------------------------------------------
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of the graph here; Lava's processes hold it once more."""
+        arrays = (array for c in self.graph.connections for array in (c.pre, c.post, c.weight, c.delay))
+        return {"synapses": sum(array.nbytes for array in arrays),
+                "states": sum(values.nbytes for values in self._states.values())}
+
+    def facts(self) -> dict[str, Any]:
+        """How many processes Lava made, of which version, in which interpreter; the time is that of starting them."""
+        where = f"{self.interpreter.python} (Python {self.interpreter.called})"
+        how = f"{self._facts['processes']} processes of Lava {self._facts['lava']} in {where}"
+        return {"threads": 1, "compile_s": self._took, "how": how, "interpreter": self.interpreter.python, **self._facts}
+
+
+_FROM_THE_BEGINNING = "its processes begin at step 1; run from the beginning, or go on with --backend loihi"
+_ONLY_AT_FIRST = "lava can set states before the first step only; take --backend loihi, or set it before the run"
+
+
+def _array(values: Any, n: int) -> np.ndarray:
+    return np.broadcast_to(np.asarray(values), (n,)).astype(np.int64)
