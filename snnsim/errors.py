@@ -4,7 +4,8 @@
     ├── InputError            a wrong file, model, option or argument: nothing was run (exit code 2)
     │   └── UnavailableError  a backend or library that this machine lacks
     └── RunError              a run that could not finish: what was saved is said (exit code 1)
-        └── NumericalError    NaN or infinity in a state, a weight or coupling beyond its bounds
+        ├── NumericalError    NaN or infinity in a state, a weight or coupling beyond its bounds
+        └── EngineError       a simulator in another process died, hung or gave up
 
 Every ``InputError`` carries one or more ``Problem``: where, what was expected, what was found, what to do.
 """
@@ -63,6 +64,10 @@ class RunError(SnnsimError, RuntimeError):
 
 class NumericalError(RunError):
     """A state became NaN or infinite, or a weight or coupling left its bounds: names place and step."""
+
+
+class EngineError(RunError):
+    """What computes the network in another process died, hung or gave up, and has been ended: says when and how."""
 
 
 class Problems:

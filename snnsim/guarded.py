@@ -1,4 +1,4 @@
-"""HDF5 files that may come from a stranger: what they announce is checked before memory is taken, links are not followed."""
+"""HDF5 files that may come from a stranger: sizes are checked before memory is taken, and no link is followed."""
 
 from __future__ import annotations
 

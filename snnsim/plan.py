@@ -155,9 +155,13 @@ class Projection:
         return {name: np.concatenate(list(column)).astype(kind)
                 for name, column, kind in zip(Synapses._fields, columns, kinds, strict=True)}
 
+    def drawn_weights(self, block: Block, words: WordSource = numpy_words) -> Any:
+        """The weights as the network gives them, real numbers in the unit of the port; one where all share it."""
+        return self._draw(self.weight, self.stream("weight", words), block)
+
     def weights(self, block: Block, words: WordSource = numpy_words) -> tuple[Any, Any]:
         """Port (0: the first, 1: the second) by the sign of the weight, and the weight in its quanta."""
-        weight = self._draw(self.weight, self.stream("weight", words), block)
+        weight = self.drawn_weights(block, words)
         if not self.spiking:
             return 0, weight * (self.plastic.sign if self.plastic else 1)
         if self.fixed is not None:

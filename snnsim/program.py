@@ -12,7 +12,7 @@ import numpy as np
 from snnsim.checkpoint import save_state
 from snnsim.drain import in_order
 from snnsim.engine import Backend, Chunk, Engine
-from snnsim.errors import InputError, NumericalError, Problem, Problems, unknown
+from snnsim.errors import EngineError, InputError, NumericalError, Problem, Problems, unknown
 from snnsim.ir import Type
 from snnsim.network import Network
 from snnsim.plan import Plan
@@ -179,6 +179,9 @@ class Program:
             chunk = self.engine.advance(steps)
         except NumericalError:
             self._approach(before, until, sink)
+            raise
+        except EngineError:
+            sink.commit(self.done)
             raise
         if (fault := self._fault()) is not None:
             self._approach(before, until, sink)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnsim import registry
 from snnsim.config import loads
-from snnsim.errors import NumericalError, RunError
+from snnsim.errors import EngineError, NumericalError, RunError
 from snnsim.interrupt import interruptible
 from snnsim.lowering import make_plan
 from snnsim.network import Network
@@ -118,14 +118,14 @@ def _stop(program: Program, recorder: Recorder, steps: int, checkpoint: str | Pa
 
 @contextmanager
 def _kept(recorder: Recorder) -> Iterator[None]:
-    """Where a run does not finish, its recording is closed, so that it can be read; a ``NumericalError`` says so."""
+    """Where a run does not finish, its recording is closed, so that it can be read; errors of the engine say so."""
     try:
         yield
     except BaseException as error:
         with suppress(Exception):   # what ended the run matters, not what that did to its file
             recorder.abort()
-        if isinstance(error, NumericalError):
-            raise NumericalError(f"{error}; {_kept_text(recorder)}") from error
+        if isinstance(error, (NumericalError, EngineError)):
+            raise type(error)(f"{error}; {_kept_text(recorder)}") from error
         raise
 
 

@@ -162,7 +162,8 @@ class LavaEngine:
         """How many processes Lava made, of which version, in which interpreter; the time is that of starting them."""
         where = f"{self.interpreter.python} (Python {self.interpreter.called})"
         how = f"{self._facts['processes']} processes of Lava {self._facts['lava']} in {where}"
-        return {"threads": 1, "compile_s": self._took, "how": how, "interpreter": self.interpreter.python, **self._facts}
+        return {"threads": 1, "compile_s": self._took, "how": how, "interpreter": self.interpreter.python,
+                **self._facts}
 
 
 _FROM_THE_BEGINNING = "its processes begin at step 1; run from the beginning, or go on with --backend loihi"

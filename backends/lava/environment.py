@@ -47,6 +47,11 @@ class Interpreter:
         """The version, as it is written."""
         return ".".join(map(str, self.version))
 
+    @property
+    def libraries(self) -> str:
+        """Lava and NumPy with their versions."""
+        return f"Lava {self.packages['lava-nc']}, NumPy {self.packages['numpy']}"
+
 
 def fault() -> str | None:
     """Why no interpreter here can run Lava and what to do about it; None where one can. Nothing of Lava is started."""
@@ -64,7 +69,7 @@ def interpreter() -> Interpreter:
 
 def place() -> Path:
     """Where ``setup`` makes an environment unless it is told another folder."""
-    return cachefolder.folder("lava")
+    return cachefolder.folder("lava") / "environment"
 
 
 def python_of(folder: Path) -> Path:
@@ -84,7 +89,7 @@ def _search() -> Interpreter | str:
         if isinstance(found, Interpreter):
             return found
         faults.append(found)
-    return "; ".join([*faults or ["Lava is not installed"], ADVICE])
+    return "; ".join([*(faults or ["Lava is not installed"]), ADVICE])
 
 
 def _candidates() -> list[str]:

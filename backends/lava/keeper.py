@@ -6,8 +6,8 @@ LIFE is the number of a pipe's reading end. It comes to its end when whoever hol
 whatever way. Then, as when the program itself has ended, all that it has started gets SIGTERM, so that what cleans up
 behind it can (Python's resource tracker frees shared memory), and GRACE_S later SIGKILL; FOLDER is removed.
 
-Its own exit code is that of the program, or 128 and the number of the signal that ended it. It imports only the standard
-library, because it runs in the interpreter of the program.
+Its own exit code is that of the program, or 128 and the number of the signal that ended it. It imports only the
+standard library, because it runs in the interpreter of the program.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _bell() -> int:
 
 
 def _start(command: list[str], folder: str) -> int:
-    """Start the program in a session of its own. Its input and output are its own, too: their ends are to be noticed."""
+    """Start the program in a session of its own. Its input and output are closed here, so that their ends are noticed."""
     program = subprocess.Popen(command, start_new_session=True)
     with open(os.path.join(folder, GROUP), "w", encoding="ascii") as file:
         file.write(str(program.pid))

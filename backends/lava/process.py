@@ -1,4 +1,4 @@
-"""A program in a process group of its own that answers one line of JSON to another. It is never waited for endlessly."""
+"""A program in a process group of its own that answers one line of JSON to another, and is never waited for endlessly."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Process:
         self._folder, self._read = folder, b""
         life, other = os.pipe()
         with open(life, "rb") as given, open(folder / ERRORS, "wb") as errors:
-            held = open(other, "wb", buffering=0)
+            held = open(other, "wb", buffering=0)  # noqa: SIM115  closed at the end of the program
             self._keeper = subprocess.Popen(
                 [python, "-I", "-S", KEEPER, str(life), folder, *command], stdin=subprocess.PIPE, bufsize=0,
                 stdout=subprocess.PIPE, stderr=errors, pass_fds=[given.fileno()], start_new_session=True,

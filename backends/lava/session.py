@@ -104,8 +104,8 @@ class Session:
         try:
             yield
         except OSError as error:
-            text = f"what Lava is to read cannot be written to {self._folder} ({reason(error)}); TMPDIR=FOLDER is used instead"
-            raise EngineError(text) from error
+            raise EngineError(f"what Lava is to read cannot be written to {self._folder} ({reason(error)}); TMPDIR=FOLDER "
+                              "chooses another place") from error
 
     def _check(self, answer: dict[str, Any], doing: str) -> None:
         if "error" in answer:

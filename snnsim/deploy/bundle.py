@@ -31,9 +31,9 @@ RUNNER = Path(__file__).with_name("runner.py")
 MOST_TEXT, MOST_ARRAYS = 1 << 28, 1 << 35  # bytes
 
 ABOUT = """\
-{name}: {units} units and {synapses} synapses in fixed-point numbers ({semantics}), mapped to {target} by snnsim {snnsim}.
+{name}: {units} units and {synapses} synapses in fixed-point numbers ({semantics}), mapped to {target}.
 
-It runs with Lava; snnsim is not needed (pip install lava-nc==0.10.0 h5py, with Python 3.10):
+It runs with Lava (pip install lava-nc==0.10.0 h5py, with Python 3.10). snnsim {snnsim}, which made it, is not needed:
 
     python run.py --steps {steps} -o out.h5
 
@@ -115,9 +115,10 @@ def check_bundle(folder: str | Path, overwrite: bool = False) -> Path:
         if not is_bundle(folder):
             raise InputError(Problem(str(folder), "exists already and is not a bundle; choose another name"))
         if not overwrite:
-            raise InputError(Problem(str(folder), "exists already; choose another name, or overwrite=True to replace it"))
-    check_folder(folder.absolute())
-    check_disk(folder.absolute())
+            text = "exists already; choose another name, or overwrite=True to replace it"
+            raise InputError(Problem(str(folder), text))
+    check_folder(folder)
+    check_disk(folder)
     return folder
 
 
@@ -128,11 +129,12 @@ def write_bundle(folder: str | Path, content: Content, overwrite: bool = False) 
     name is taken by anything else, ``RunError`` where writing fails; what was there is untouched then.
     """
     folder = check_bundle(folder, overwrite)
-    part, old = (folder.absolute().with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    whole = Path(os.path.abspath(folder))
+    part, old = (whole.with_name(f".{whole.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
         part.mkdir()
         _fill(part, content)
-        _swap(part, folder.absolute(), old)
+        _swap(part, whole, old)
     except (OSError, RuntimeError) as error:
         why = reason(error)
         raise RunError(f"{folder}: the bundle could not be written ({why}); an earlier one is untouched") from error
@@ -250,10 +252,15 @@ def _sound_graph(path: Path) -> Graph:
 
 
 def _check_connection(graph: Graph, connection: Connection) -> None:
+    sizes = [getattr(connection, name).size for name in ("pre", "post", "weight", "delay")]
+    if len(set(sizes)) != 1:
+        text = "expected arrays of one length, found {}, {}, {} and {} synapses".format(*sizes)
+        raise InputError(Problem(connection.label, text))
     for side, units in (("source", connection.pre), ("target", connection.post)):
         group = getattr(connection, side)
         if not 0 <= group < len(graph.groups):
-            raise InputError(Problem(connection.label, f"expected a {side} among {len(graph.groups)} groups, found {group}"))
+            text = f"expected a {side} among {len(graph.groups)} groups, found number {group}"
+            raise InputError(Problem(connection.label, text))
         if units.size and not 0 <= units.min() <= units.max() < graph.groups[group].n:
-            there, most = graph.groups[group], max(abs(units.min()), units.max())
-            raise InputError(Problem(connection.label, f"expected units below {there.n} of {there.name}, found {most}"))
+            there, wrong = graph.groups[group], units.min() if units.min() < 0 else units.max()
+            raise InputError(Problem(connection.label, f"expected units below {there.n} of {there.name}, found {wrong}"))

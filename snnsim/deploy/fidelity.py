@@ -10,24 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnsim import analysis
+from snnsim.deploy.matching import partners
+from snnsim.deploy.trace_error import Scale, TraceError, trace_error
 from snnsim.result import Result
 
 WINDOWS = (0.0, 2.0)  # ms: how far apart two spikes may be to count as the same
 TAU = 10.0  # ms, of the distance of spike trains
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)  # per cent of the units, for changes of their rates
 
-Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What a fixed-point state stands for: a number f of `variable` is f * size + offset in the unit of the float one."""
-
-    variable: str
-    size: Any
-    offset: Any = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,27 +93,6 @@ class Compared:
         }
 
 
-@dataclass(frozen=True)
-class TraceError:
-    """A recorded state of both networks, in the unit of the float one.
-
-    largest, rms: of the difference over all rows; largest_before: over those before the first spike of the unit that
-    only one network has. swing: largest less smallest value of the float network.
-    """
-
-    population: str
-    variable: str
-    fixed_variable: str
-    unit: str
-    largest: float
-    rms: float
-    largest_before: float
-    swing: float
-
-    def to_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
-
-
 @dataclass(frozen=True, eq=False)
 class Fidelity:
     """Populations and traces that both networks recorded. inputs: source populations, which should not differ."""
@@ -175,44 +146,12 @@ def compare(
         before.duration, tuple(windows),
         tuple(each for name, each in compared.items() if name not in inputs),
         tuple(each for name, each in compared.items() if name in inputs),
-        tuple(_trace_error(before, after, key, scale) for key, scale in (scales or {}).items()
+        tuple(trace_error(before, after, key, scale) for key, scale in (scales or {}).items()
               if key in before.traces and (key[0], scale.variable) in after.traces),
     )
 
 
 # --- spikes ----------------------------------------------------------------------------------------------------------
-
-def partners(before: tuple[Ints, Ints], after: tuple[Ints, Ints], window: int) -> tuple[Mask, Mask]:
-    """Which spikes of two recordings, (steps, ids) each, pair with one of the same unit at most `window` steps away.
-
-    Each spike is in one pair at most, and there are as many pairs as can be: spikes of a unit are paired in their
-    order, each with the first that is near enough and free.
-    """
-    stride = max((int(steps.max(initial=0)) for steps, _ in (before, after)), default=0) + window + 1
-    keys = [ids * stride + steps for steps, ids in (before, after)]
-    orders = [np.argsort(key, kind="stable") for key in keys]
-    pairs = _pairs(*(key[order].tolist() for key, order in zip(keys, orders, strict=True)), window)
-    masks = [np.zeros(len(key), bool) for key in keys]
-    for mask, order, chosen in zip(masks, orders, pairs, strict=True):
-        mask[order[chosen]] = True
-    return masks[0], masks[1]
-
-
-def _pairs(first: list[int], second: list[int], window: int) -> tuple[list[int], list[int]]:
-    """Positions of the pairs in two sorted lists."""
-    pairs: tuple[list[int], list[int]] = ([], [])
-    i = j = 0
-    while i < len(first) and j < len(second):
-        if abs(first[i] - second[j]) <= window:
-            pairs[0].append(i)
-            pairs[1].append(j)
-            i, j = i + 1, j + 1
-        elif first[i] < second[j]:
-            i += 1
-        else:
-            j += 1
-    return pairs
-
 
 def _compared(before: Result, after: Result, name: str, windows: Sequence[float]) -> Compared:
     results, units = (before, after), np.intersect1d(before.units(name), after.units(name))
@@ -221,8 +160,9 @@ def _compared(before: Result, after: Result, name: str, windows: Sequence[float]
     silence = analysis.spike_distance(trains[0], (np.zeros(0), np.zeros(0)), TAU)
     distance = analysis.spike_distance(trains[0], trains[1], TAU)
     return Compared(
-        name, (len(spikes[0][0]), len(spikes[1][0])), (_rates(before, trains[0], units), _rates(after, trains[1], units)),
-        (_cv(trains[0]), _cv(trains[1])), tuple(_match(spikes[0], spikes[1], window, before.dt) for window in windows),
+        name, (len(spikes[0][0]), len(spikes[1][0])),
+        (_rates(before, trains[0], units), _rates(after, trains[1], units)), (_cv(trains[0]), _cv(trains[1])),
+        tuple(_match(spikes[0], spikes[1], window, before.dt) for window in windows),
         _first(spikes[0], spikes[1], before.dt), distance, distance / silence if silence else float("nan"),
     )
 
@@ -259,43 +199,3 @@ def _first(first: tuple[Ints, Ints], second: tuple[Ints, Ints], dt: float) -> Di
         return None
     step, unit, was_lost = min(earliest)
     return Divergence(step * dt, unit, was_lost)
-
-
-# --- states ----------------------------------------------------------------------------------------------------------
-
-def _trace_error(before: Result, after: Result, key: tuple[str, str], scale: Scale) -> TraceError:
-    population, variable = key
-    expected, found = before.trace(population, variable), after.trace(population, scale.variable)
-    rows, columns, others = _shared(expected, found)
-    values = expected.data[rows[0]][:, columns].astype(np.float64)
-    units = expected.units[columns]
-    stood = found.data[rows[1]][:, others] * _chosen(scale.size, units) + _chosen(scale.offset, units)
-    error = np.abs(values - stood)
-    still = expected.times[rows[0], None] < _until(before, after, population, units)[None, :]
-    return TraceError(
-        population, variable, scale.variable, expected.unit, float(error.max(initial=0.0)),
-        float(np.sqrt(np.mean(error**2))) if error.size else 0.0, float(error[still].max(initial=0.0)),
-        float(np.ptp(values)) if values.size else 0.0,
-    )
-
-
-def _shared(expected: Any, found: Any) -> tuple[tuple[Ints, Ints], Ints, Ints]:
-    """Rows and columns of two traces that both have."""
-    _, first, second = np.intersect1d(np.rint(expected.times * 1e6), np.rint(found.times * 1e6), return_indices=True)
-    _, columns, others = np.intersect1d(expected.units, found.units, return_indices=True)
-    return (first, second), columns, others
-
-
-def _chosen(values: Any, units: Ints) -> Any:
-    return np.asarray(values)[units] if np.ndim(values) else values
-
-
-def _until(before: Result, after: Result, population: str, units: Ints) -> Floats:
-    """When each unit first has a spike in one network only, in ms [units]; infinite where it has none."""
-    if population not in before.populations or population not in after.populations:
-        return np.full(len(units), np.inf)
-    spikes = before.steps_of(population), after.steps_of(population)
-    times = np.full(max(before.size(population), 1), np.inf)
-    for (steps, ids), mask in zip(spikes, partners(*spikes, 0), strict=True):
-        np.minimum.at(times, ids[~mask], steps[~mask] * before.dt)
-    return times[units]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from snnsim.plot import bands, colour
 from snnsim.report.activity import Activity
 from snnsim.report.contents import Report
+from snnsim.report.pieces import drawn
 from snnsim.result import Result
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ RASTER_MS, RASTER_SPIKES = 500.0, 60_000   # shown of a recording; of more spike
 def figures(report: Report) -> Iterator[tuple[str, str]]:
     """Each figure as its caption and SVG text."""
     span = raster_span(report)
-    raster = _svg(lambda axis: _raster(axis, report.result, span), (9.0, 4.5))
+    raster = drawn(lambda axis: _raster(axis, report.result, span), (9.0, 4.5))
     yield f"Spikes from {span[0]:g} to {span[1]:g} ms", raster
     yield "Mean rates", _bars(report, "rate_hz", "rate (Hz)")
     yield "Rates of single units", _boxes(report, lambda activity: activity.rates, "rate (Hz)")
@@ -74,7 +74,7 @@ def _bars(report: Report, statistic: str, label: str) -> str:
             axis.errorbar(names.index(each.population), each.published, reach, fmt="_", color="black", capsize=3, lw=1)
         axis.set_ylabel(label)
 
-    return _svg(draw, (9.0, 2.6))
+    return drawn(draw, (9.0, 2.6))
 
 
 def _boxes(report: Report, values: Callable[[Activity], NDArray[np.float64]], label: str) -> str:
@@ -92,18 +92,4 @@ def _boxes(report: Report, values: Callable[[Activity], NDArray[np.float64]], la
         axis.set_ylim(bottom=0)
         axis.set_ylabel(label)
 
-    return _svg(draw, (9.0, 2.6))
-
-
-def _svg(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
-    """What `draw` draws as SVG text; the same text every time."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure, text = Figure(figsize=size, layout="constrained"), io.StringIO()
-    FigureCanvasSVG(figure)
-    draw(figure.subplots())
-    with matplotlib.rc_context({"svg.hashsalt": "snnsim"}):
-        figure.savefig(text, format="svg", dpi=150, metadata={"Date": None})
-    return text.getvalue()
+    return drawn(draw, (9.0, 2.6))

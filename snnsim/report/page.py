@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import math
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 from snnsim.report.contents import STATISTICS, Comparison, Report
 from snnsim.report.figures import figures
+from snnsim.report.pieces import Table, heading, paragraph, picture, table, whole
 
 EXPLAINED = (
     "Rates are means over the recorded units. The CV (standard deviation over mean) of the intervals is 1 for a "
@@ -22,8 +20,7 @@ SHORT = "From short recordings the CV comes out low, because long intervals do n
 
 def page(report: Report) -> str:
     """The page as text."""
-    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    return template.replace("@TITLE@", html.escape(_title(report))).replace("@BODY@", "\n".join(_body(report)))
+    return whole(_title(report), _body(report))
 
 
 def _title(report: Report) -> str:
@@ -32,16 +29,15 @@ def _title(report: Report) -> str:
 
 
 def _body(report: Report) -> Iterable[str]:
-    yield _paragraph(_origin(report))
+    yield paragraph(_origin(report))
     if report.comparisons:
         yield from _compared(report)
-    yield _heading("Populations")
-    yield _table(*population_table(report))
-    yield _paragraph(EXPLAINED.format(window=report.window, pooled=max(a.pooled for a in report.activities)))
+    yield heading("Populations")
+    yield table(*population_table(report))
+    yield paragraph(EXPLAINED.format(window=report.window, pooled=max(a.pooled for a in report.activities)))
     for caption, svg in figures(report):
-        yield _heading(caption)
-        data = base64.b64encode(svg.encode()).decode("ascii")
-        yield f'<img alt="{html.escape(caption)}" src="data:image/svg+xml;base64,{data}">'
+        yield heading(caption)
+        yield picture(caption, svg)
 
 
 def _origin(report: Report) -> str:
@@ -54,21 +50,18 @@ def _origin(report: Report) -> str:
 
 def _compared(report: Report) -> Iterable[str]:
     assert report.reference is not None   # there are comparisons
-    yield _heading("Published statistics of this network")
+    yield heading("Published statistics of this network")
     inside = sum(each.within for each in report.comparisons)
-    yield _paragraph(f"{inside} of {len(report.comparisons)} numbers lie within their bands.")
+    yield paragraph(f"{inside} of {len(report.comparisons)} numbers lie within their bands.")
     if report.changed:
-        yield _paragraph(f"This is not quite the published network: {report.changed}.")
+        yield paragraph(f"This is not quite the published network: {report.changed}.")
     for statistic, label in STATISTICS.items():
         rows = [each for each in report.comparisons if each.statistic == statistic]
         if rows:
-            yield f"<h3>{html.escape(label)}</h3>"
-            yield _table(*comparison_table(rows))
-    yield _paragraph(f"Source: {report.reference.source}.")
-    yield _paragraph(f"{report.reference.tolerance} {SHORT}")
-
-
-Table = tuple[Sequence[str], list[Sequence[str]]]
+            yield heading(label, 3)
+            yield table(*comparison_table(rows))
+    yield paragraph(f"Source: {report.reference.source}.")
+    yield paragraph(f"{report.reference.tolerance} {SHORT}")
 
 
 def population_table(report: Report) -> Table:
@@ -87,21 +80,3 @@ def comparison_table(comparisons: Iterable[Comparison]) -> Table:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3g}"
-
-
-def _heading(text: str) -> str:
-    return f"<h2>{html.escape(text)}</h2>"
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{html.escape(text)}</p>"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
-    lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{lines}</table>"
-
-
-def _cell(text: str) -> str:
-    return f"<td{' class=outside' if text == 'no' else ''}>{html.escape(text)}</td>"

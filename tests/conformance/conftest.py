@@ -23,9 +23,11 @@ from snnsim.program import Program
 from snnsim.recording import Recorder
 
 CLOSE = frozenset({"brian2"})
+# They run networks in whole numbers alone: test_chips.py.
+CHIPS = ("loihi", "lava")
 MARKS = {"brian2": [pytest.mark.brian2], "cupy": [pytest.mark.gpu]}
 BACKENDS = [pytest.param((name, threads), id=f"{name}-{threads}", marks=MARKS.get(name, []))
-            for name in registry.backends() if name != "reference"
+            for name in registry.backends() if name not in ("reference", *CHIPS)
             for threads in ((1, 2, 3) if name == "cpu" else (None,))]
 
 

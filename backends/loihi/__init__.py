@@ -1,0 +1,57 @@
+"""The loihi backend: Loihi's fixed-point arithmetic, bit for bit, on the loops of the cpu backend or on a GPU."""
+
+from __future__ import annotations
+
+from snnsim.backends import cpu, cupy
+from snnsim.engine import Engine
+from snnsim.errors import InputError, Problem
+from snnsim.plan import Plan
+
+_PLACES = "cpu and cupy (or cupy:1, ...)"
+
+
+class LoihiBackend:
+    """Runs what a chip could run, and refuses the rest. inner: the backend whose engine does it."""
+
+    name = "loihi"
+    about = "Loihi's fixed-point arithmetic, bit for bit: an emulator of the chip"
+    rank = -1   # a chip is never chosen for a network that was not made for one
+
+    def __init__(self, inner: cpu.CpuBackend | cupy.CupyBackend | None = None) -> None:
+        self.inner = inner or cpu.backend
+
+    def at(self, where: str) -> LoihiBackend:
+        """The same on another engine: ``loihi:cupy``."""
+        name, colon, rest = where.partition(":")
+        if name == "cpu" and not colon:
+            return LoihiBackend()
+        if name != "cupy":
+            raise InputError(f"expected one of {_PLACES} after loihi:, found {where!r}")
+        if (reason := cupy.backend.lacks()) is not None:
+            raise InputError(f"cupy cannot be used here: {reason}")
+        return LoihiBackend(cupy.backend.at(rest) if colon else cupy.backend)
+
+    def lacks(self) -> str | None:
+        """What the engine below lacks."""
+        return self.inner.lacks()
+
+    def device(self) -> str:
+        """Where the engine below runs."""
+        return self.inner.device()
+
+    def refuses(self, plan: Plan) -> list[Problem]:
+        """What no chip runs, and what the engine below does not."""
+        from snnsim.deploy.limits import refused
+
+        return refused(plan) or self.inner.refuses(plan)
+
+    def memory(self, plan: Plan, threads: int | None = None) -> int:
+        """That of the engine below."""
+        return self.inner.memory(plan, threads)
+
+    def compile(self, plan: Plan, threads: int | None = None) -> Engine:
+        """The engine of a plan."""
+        return self.inner.compile(plan, threads)
+
+
+backend = LoihiBackend()

@@ -1,0 +1,41 @@
+"""Spikes of two recordings that stand for each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+def partners(before: tuple[Ints, Ints], after: tuple[Ints, Ints], window: int) -> tuple[Mask, Mask]:
+    """Which spikes of two recordings, (steps, ids) each, pair with one of the same unit at most `window` steps away.
+
+    Each spike is in one pair at most, and there are as many pairs as can be: spikes of a unit are paired in their
+    order, each with the first that is near enough and free.
+    """
+    stride = max((int(steps.max(initial=0)) for steps, _ in (before, after)), default=0) + window + 1
+    keys = [ids * stride + steps for steps, ids in (before, after)]
+    orders = [np.argsort(key, kind="stable") for key in keys]
+    pairs = _pairs(*(key[order].tolist() for key, order in zip(keys, orders, strict=True)), window)
+    masks = [np.zeros(len(key), bool) for key in keys]
+    for mask, order, chosen in zip(masks, orders, pairs, strict=True):
+        mask[order[chosen]] = True
+    return masks[0], masks[1]
+
+
+def _pairs(first: list[int], second: list[int], window: int) -> tuple[list[int], list[int]]:
+    """Positions of the pairs in two sorted lists."""
+    pairs: tuple[list[int], list[int]] = ([], [])
+    i = j = 0
+    while i < len(first) and j < len(second):
+        if abs(first[i] - second[j]) <= window:
+            pairs[0].append(i)
+            pairs[1].append(j)
+            i, j = i + 1, j + 1
+        elif first[i] < second[j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
