@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,11 +22,22 @@ LONG_AGO = 1e9
 LONGEST_CHUNK = 5000
 
 
+class Spikes(NamedTuple):
+    """Spikes sorted by (step, unit), units counted over the whole network, int64.
+
+    payload: what each carries, 1 where its population sends none; None where no population of the network does.
+    """
+
+    step: np.ndarray
+    unit: np.ndarray
+    payload: np.ndarray | None = None
+
+
 @dataclass
 class Chunk:
     """What happened in some steps.
 
-    steps: how many were done. step, unit: spikes sorted by (step, unit), units counted over the whole network.
+    steps: how many were done. step, unit, payload: as of ``Spikes``.
     traces: one array [rows, units] per request of the plan; a row for each recorded step of the chunk.
     weights: one entry per request of the plan: an array [rows, synapses], or, for what presynaptic events send, step,
     position in the request's synapses and weight of each, sorted by the first two.
@@ -38,6 +49,7 @@ class Chunk:
     unit: np.ndarray
     traces: list[np.ndarray]
     weights: list[Any] = field(default_factory=list)
+    payload: np.ndarray | None = None
 
 
 class Engine(Protocol):
@@ -65,10 +77,10 @@ class Engine(Protocol):
     def set(self, population: int, state: str, values: np.ndarray) -> None:
         """Overwrite a state, [n]."""
 
-    def history(self) -> tuple[np.ndarray, np.ndarray]:
-        """Spikes (step, unit) of the last ``plan.max_delay`` steps: all that is still under way."""
+    def history(self) -> Spikes:
+        """Spikes of the last ``plan.max_delay`` steps: all that is still under way."""
 
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done` with these spikes under way; the states are set by ``set``."""
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:

@@ -100,7 +100,7 @@ def _projection(
 
 def ports_of(p: graph.Projection) -> tuple[str, str]:
     """The ports of a projection; one of its own where the sum of its weights is shifted."""
-    return (f"{p.ports[0]} of {p.label}",) * 2 if p.fixed is not None and p.fixed.shifts_sums else p.ports
+    return (plan.shifted_port(p.ports[0], p.label),) * 2 if p.fixed is not None and p.fixed.shifts_sums else p.ports
 
 
 class _Lowering:
@@ -239,7 +239,7 @@ class _Lowering:
                 if port_of(link) == instr.data:
                     total = self._add(b, total, self._poisson_draw(b, poisson, link, ports[instr.data].quantum))
             for shifted, bits in self._shifted().items():
-                if shifted.startswith(f"{instr.data} of "):
+                if plan.model_port(shifted) == instr.data:
                     total = self._add(b, total, b(Op.SHR, b(Op.ARRIVAL, data=shifted), b.const(bits)))
             return total
         if instr.op is Op.DRIVE:

@@ -16,7 +16,7 @@ import numpy as np
 from snnsim.connect import Block, Bound
 from snnsim.distributions import Value
 from snnsim.fixed_weights import FixedWeights
-from snnsim.ir import Program
+from snnsim.ir import Op, Program
 from snnsim.plan_rules import Coupling, Plasticity
 from snnsim.random import Stream, WordSource, numpy_words
 
@@ -35,6 +35,16 @@ class Port:
     quantum: float
     bound: int
     stored: int
+
+
+def shifted_port(port: str, label: str) -> str:
+    """The port of a projection whose summed weights are shifted before they are added to those at `port`."""
+    return f"{port} of {label}"
+
+
+def model_port(name: str) -> str:
+    """The port of the model that a port of a plan is, or belongs to."""
+    return name.partition(" of ")[0]
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,11 @@ class Population:
     values: dict[str, Any] = field(default_factory=dict)
     poisson: dict[str, str] = field(default_factory=dict)
     noises: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def graded(self) -> bool:
+        """Whether its spikes carry payloads: at most one in a step of a unit."""
+        return bool(self.program.uses(Op.SEND))
 
     def value(self, state: str, stored: np.ndarray, units: Any = slice(None)) -> np.ndarray:
         """The values of `units` [..., n] from stored numbers; float64 where there is an offset."""
@@ -161,7 +176,10 @@ class Projection:
 
     def weights(self, block: Block, words: WordSource = numpy_words) -> tuple[Any, Any]:
         """Port (0: the first, 1: the second) by the sign of the weight, and the weight in its quanta."""
-        weight = self.drawn_weights(block, words)
+        return self.in_quanta(self.drawn_weights(block, words))
+
+    def in_quanta(self, weight: Any) -> tuple[Any, Any]:
+        """The same for some weights, or for the one that all synapses share."""
         if not self.spiking:
             return 0, weight * (self.plastic.sign if self.plastic else 1)
         if self.fixed is not None:
@@ -244,6 +262,15 @@ class Plan:
     @property
     def neurons(self) -> int:
         return sum(p.n for p in self.populations)
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes of any population carry payloads."""
+        return any(p.graded for p in self.populations)
+
+    def multiplied(self, projection: Projection) -> bool:
+        """Whether payloads multiply the weights of a projection: without, each spike of its source counts as 1."""
+        return projection.payloads and self.populations[projection.source].graded
 
     @property
     def max_delay(self) -> int:

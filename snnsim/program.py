@@ -11,9 +11,9 @@ import numpy as np
 
 from snnsim.checkpoint import save_state
 from snnsim.drain import in_order
-from snnsim.engine import Backend, Chunk, Engine
+from snnsim.engine import Backend, Chunk, Engine, Spikes
 from snnsim.errors import EngineError, InputError, NumericalError, Problem, Problems, unknown
-from snnsim.ir import Type
+from snnsim.faults import fault
 from snnsim.network import Network
 from snnsim.plan import Plan
 from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
@@ -21,7 +21,7 @@ from snnsim.saved import Checkpoint, read_checkpoint
 from snnsim.sink import Sink
 from snnsim.size import refuse_plan
 from snnsim.timing import read_steps
-from snnsim.units import TIME, expect, to_text
+from snnsim.units import expect
 
 _FIRST_CHUNK, _CHUNK_S, _COMMIT_S, _TRACE_BYTES = 50, 0.2, 1.0, 64 << 20
 
@@ -183,21 +183,13 @@ class Program:
         except EngineError:
             sink.commit(self.done)
             raise
-        if (fault := self._fault()) is not None:
+        if (wrong := fault(self.plan, self.engine, chunk)) is not None:
             self._approach(before, until, sink)
-            raise self._became(*fault)
+            raise wrong
         return chunk
 
     def _states(self) -> list[tuple[int, str, np.ndarray]]:
         return [(k, s, self.engine.get(k, s)) for k, p in enumerate(self.plan.populations) for s in p.program.states]
-
-    def _fault(self) -> tuple[int, str, int] | None:
-        """Population, state and unit of the first number that is none."""
-        for k, population in enumerate(self.plan.populations):
-            for state, kind in population.program.states.items():
-                if kind is Type.REAL and not np.isfinite(values := self.engine.get(k, state)).all():
-                    return k, state, int(np.flatnonzero(~np.isfinite(values))[0])
-        return None
 
     def _approach(self, before: Any, until: int, sink: Sink) -> None:
         """Go back to the beginning of the chunk and step to where the fault first shows; record the steps before it."""
@@ -206,20 +198,14 @@ class Program:
         try:
             while self.done < until:
                 chunk = self.engine.advance(1)
-                if (fault := self._fault()) is not None:
-                    raise self._became(*fault)
+                if (wrong := fault(self.plan, self.engine, chunk)) is not None:
+                    raise wrong
                 self._take(chunk, sink)
                 done = self.done
         finally:
             sink.commit(done)
 
-    def _became(self, k: int, state: str, unit: int) -> NumericalError:
-        value = self.engine.get(k, state)[unit]
-        place = f"population {self.plan.populations[k].name}, unit {unit}, {state}"
-        return NumericalError(f"{place} became {value} in step {self.done} (t = {to_text(round(self.time, 9), TIME)}); "
-                              "a smaller dt or another `integrate:` may help")
-
-    def _restore(self, done: int, states: list[tuple[int, str, np.ndarray]], history: tuple[Any, Any]) -> None:
+    def _restore(self, done: int, states: list[tuple[int, str, np.ndarray]], history: Spikes) -> None:
         for k, state, values in states:
             self.engine.set(k, state, values)
         self.engine.load(done, *history)
@@ -260,8 +246,9 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Write everything that the future depends on; ``snnsim.resume`` goes on from it, on any backend."""
-        step, unit = self.engine.history()
-        arrays = {"spikes/step": step, "spikes/unit": unit, "counts": self.counts}
+        spikes = self.engine.history()
+        arrays = {f"spikes/{name}": values for name, values in spikes._asdict().items() if values is not None}
+        arrays["counts"] = self.counts
         for k, state, values in self._states():
             arrays[f"states/{self.plan.populations[k].name}/{state}"] = values
         for k in self._plastic():
@@ -282,5 +269,5 @@ class Program:
         for k in self._plastic():
             values = saved.plasticity(self.plan.projections[k].label, self.engine.plasticity(k))
             self.engine.set_plasticity(k, saved.done, values)
-        self._restore(saved.done, states, (saved.arrays["spikes/step"], saved.arrays["spikes/unit"]))
+        self._restore(saved.done, states, saved.spikes(self.plan.graded))
         self.counts[:] = saved.arrays["counts"]

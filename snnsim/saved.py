@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from snnsim.checkpoint import load_state
+from snnsim.engine import Spikes
 from snnsim.errors import InputError, Problem
 from snnsim.network import Network
 from snnsim.same import STATE, difference
@@ -31,6 +32,13 @@ class Checkpoint:
             text = f"holds no state {state} of {n} units of {population}: another version of snnsim wrote it"
             raise InputError(Problem(str(self.path), text))
         return values
+
+    def spikes(self, graded: bool) -> Spikes:
+        """Spikes under way; graded: with payloads."""
+        if graded and "spikes/payload" not in self.arrays:
+            text = "holds no payloads of the spikes under way: another version of snnsim wrote it"
+            raise InputError(Problem(str(self.path), text))
+        return Spikes(*(self.arrays.get(f"spikes/{name}") for name in Spikes._fields))  # type: ignore[arg-type]
 
     def plasticity(self, projection: str, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; `like` has its names and shapes."""

@@ -38,7 +38,7 @@ from snnsim.backends.brian2.inputs import Feed
 from snnsim.backends.brian2.language import own
 from snnsim.backends.brian2.learning import Learning
 from snnsim.backends.brian2.wiring import Wiring, sums
-from snnsim.engine import LONGEST_CHUNK, Chunk, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, Population
 from snnsim.plastic import Sent, WeightLog
@@ -125,7 +125,7 @@ class Brian2Engine:
                     out[row] = self._recorded(trace.population, trace.variable)[trace.units]
         spikes = _sorted({step: units for step, units in self.recent.items() if step > first})
         self.recent = {step: units for step, units in self.recent.items() if step > self.done - self.plan.max_delay}
-        return Chunk(steps, *spikes, traces, [log.chunk() for log in logs])
+        return Chunk(steps, spikes.step, spikes.unit, traces, [log.chunk() for log in logs])
 
     def _step(self) -> dict[int, Sent]:
         """One step; returns what plastic synapses sent."""
@@ -202,11 +202,11 @@ class Brian2Engine:
 
     # --- spikes under way --------------------------------------------------------------------------------------------
 
-    def history(self) -> tuple[np.ndarray, np.ndarray]:
+    def history(self) -> Spikes:
         """Spikes of the last ``plan.max_delay`` steps."""
         return _sorted(self.recent)
 
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done`; see ``snnsim.engine``. The queues are emptied and filled again."""
         counters = {k: self.get(k, REFRACTORY) for k, p in enumerate(self.plan.populations)
                     if REFRACTORY in p.program.states}
@@ -286,9 +286,9 @@ def _bytes(owner: Any) -> int:
     return sum(np.asarray(array).nbytes for array in arrays)
 
 
-def _sorted(spikes: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Spikes by step as two arrays sorted by (step, unit)."""
+def _sorted(spikes: Mapping[int, np.ndarray]) -> Spikes:
+    """Spikes by step as arrays sorted by (step, unit)."""
     step = np.concatenate([np.zeros(0, np.int64), *(np.full(units.size, s) for s, units in spikes.items())])
     unit = np.concatenate([np.zeros(0, np.int64), *spikes.values()])
     order = np.lexsort((unit, step))
-    return step[order], unit[order]
+    return Spikes(step[order], unit[order])

@@ -62,6 +62,11 @@ def refused(plan: Plan) -> list[Problem]:
 
 # --- one row each ----------------------------------------------------------------------------------------------------
 
+def _whole(case: Case) -> Iterator[str]:
+    if case.model.whole:
+        yield ""
+
+
 def _substep_tests(case: Case) -> Iterator[str]:
     if case.rules.method.spike_test:
         yield ""
@@ -121,6 +126,8 @@ def _names_of(model: SynapseModel | CouplingModel | None) -> list[str]:
 
 NAMES = "Brian2 takes names of ASCII letters, digits and _ that do not begin with _, and this is another: "
 LEDGER = {
+    "models in whole numbers": Entry(
+        "Brian2 computes in real numbers, and this model in whole ones (fixed_point)", _whole),
     "spike tests in sub-steps": Entry(
         "brian2 tests for a spike once per step, and this model asks for a test in every sub-step (spike_test)",
         _substep_tests),

@@ -76,12 +76,16 @@ def _measured(slices: Slices, segments: list[tuple[int, str]], window: dict[tupl
 
 @dataclass
 class Bundle:
-    """Projections that one loop delivers. window: number, or -1 for all places; delays: the groups, in steps."""
+    """Projections that one loop delivers.
+
+    window: number, or -1 for all places. delays: the groups, in steps. graded: payloads multiply the weights.
+    """
 
     kind: str
     window: int
     level: int
     delays: list[int]
+    graded: bool = False
     projections: list[Projection] = field(default_factory=list)
     row_weight: dict[int, int] = field(default_factory=dict)
 
@@ -120,13 +124,13 @@ def _place(plan: Plan, bundles: list[Bundle], places: Places, projection: Projec
     windows = {places.window[projection.target, port] for port in _reached(projection)}
     window = windows.pop() if len(windows) == 1 else -1
     kind = "pairs" if kind == "synapses" and _fits_pair(plan, projection, window) else kind
-    weight = _row_weight(projection) if kind == "rows" else 0
+    weight, graded = _row_weight(projection) if kind == "rows" else 0, plan.multiplied(projection)
     for bundle in bundles:
-        same = (bundle.kind, bundle.window, bundle.level) == (kind, window, level)
+        same = (bundle.kind, bundle.window, bundle.level, bundle.graded) == (kind, window, level, graded)
         if same and bundle.row_weight.get(projection.source, weight) == weight:
             break
     else:
-        bundle = Bundle(kind, window, level, [])
+        bundle = Bundle(kind, window, level, [], graded)
         bundles.append(bundle)
     bundle.projections.append(projection)
     bundle.row_weight[projection.source] = weight
@@ -144,4 +148,4 @@ def _reached(projection: Projection) -> set[str]:
 def _row_weight(projection: Projection) -> int:
     weight = projection.weight.constant
     assert weight is not None
-    return round(weight / projection.quanta[int(weight < 0)])
+    return int(projection.in_quanta(weight)[1])

@@ -121,7 +121,8 @@ def _drawer() -> Callable[..., Any]:
 def weights(projection: Projection, block: Block, words: WordSource) -> tuple[Any, Any]:
     """Port and quanta of each synapse of a block, as ``Projection.weights``."""
     value, quantum = projection.weight, projection.quanta[0]
-    if not isinstance(value, (Normal, Uniform)) or projection.ports[0] != projection.ports[1]:
+    by_sign = projection.ports[0] != projection.ports[1]
+    if not isinstance(value, (Normal, Uniform)) or by_sign or projection.fixed is not None:
         return projection.weights(block, words)
     small = max(abs(value.low), abs(value.high)) < quantum * ((1 << 31) - 1)
     drawn = projection.stream("weight", words).take(block.index)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from snnsim.backends.cpu import coupling_emit, plastic_driver
+from snnsim.backends.cpu import coupling_emit, graded_driver, plastic_driver
 from snnsim.backends.cpu.coupling_emit import CouplingShape
 from snnsim.backends.cpu.plastic_driver import PlasticShape
 from snnsim.ir.printing import Update
@@ -35,6 +35,7 @@ class BundleShape:
 
     kind: str                               # rows, pairs, synapses or ring
     level: int = -1
+    graded: bool = False                    # payloads multiply the weights
 
 
 @dataclass
@@ -94,7 +95,7 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
                 plastic: list[PlasticShape], couplings: list[CouplingShape]) -> Driver:
     """The module text for this shape of network; equal shapes give equal text, so compiled code is found again."""
     out = _Source()
-    levels = sorted({p.level for p in populations})
+    levels, graded = sorted({p.level for p in populations}), any(p.update.graded for p in populations)
     early = _before_meeting(out, bundles)
     out.add(3, "wait(sync, threads, met)")
     _ring_catch_up(out, bundles)
@@ -108,7 +109,7 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
             _zero_delay(out, bundles, level)
         for k, population in enumerate(populations):
             if population.level == level:
-                _population(out, k, population)
+                _population(out, k, population, graded)
                 plastic_driver.variables(out, k, plastic, argument_name)
                 coupling_emit.publish(out, k, couplings, argument_name)
         out.add(2, f"{out.use('levels')}[me, {level}] = at" if len(levels) > 1 else "pass")
@@ -119,6 +120,7 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
     functions += [text for shape in couplings for text in (*shape.loop.functions, shape.loop.source)]
     updates = "\n\n".join(dict.fromkeys(functions))
     header = _HEADER + (plastic_driver.IMPORTS if plastic else "") + (coupling_emit.IMPORTS if couplings else "")
+    header += graded_driver.IMPORTS if graded else ""
     head = f"@compiled()\ndef run({', '.join((*FIXED, *out.names))}):"
     return Driver(f"{header}\n{updates}\n\n{head}{_LOOP}{body}\n    return steps\n", tuple(out.names))
 
@@ -147,7 +149,7 @@ def _ring_catch_up(out: _Source, bundles: list[BundleShape]) -> None:
             "    for t in range(threads):")
     for k in rings:
         parts = ", ".join(out.use(f"b{k}_{part}") for part in ("ring", "rows", "targets", "weights", "delays"))
-        out.add(5, f"deliver_ring({parts}, {sent}[0], ids[t], start[t, q - 1], start[t, q])")
+        out.add(5, f"{_name(bundles[k])}({parts}, {sent}[0], {_lists(out, bundles[k])}, start[t, q - 1], start[t, q])")
 
 
 def _arrivals(out: _Source, bundles: list[BundleShape]) -> None:
@@ -173,15 +175,26 @@ def _deferred(out: _Source, depth: int, k: int, bundle: BundleShape, groups: str
 
 def _delivery(out: _Source, k: int, bundle: BundleShape, groups: str, group: str) -> list[str]:
     """List what the spikes a .. b - 1 of thread t reach, and deliver whenever the list is full."""
-    parts = out.use(f"b{k}_parts")
+    rows, parts = out.use(f"b{k}_rows"), out.use(f"b{k}_parts")
+    listing = "list_messages" if bundle.graded else "list_parts"
     return ["while a < b:",
-            f"    n, a = list_parts({out.use(f'b{k}_rows')}, {groups}, {group}, ids[t], a, b, {parts}, n)",
+            f"    n, a = {listing}({rows}, {groups}, {group}, {_lists(out, bundle)}, a, b, {parts}, n)",
             f"    if n == {parts}.shape[1]:", f"        {_deliver(out, k, bundle)}", "        n = 0"]
 
 
 def _deliver(out: _Source, k: int, bundle: BundleShape) -> str:
     arrays = ", ".join(out.use(f"b{k}_{part}") for part in ("acc", "targets", "weights", "parts"))
-    return f"if n > 0: deliver_{bundle.kind}({arrays}, n)"
+    return f"if n > 0: {_name(bundle)}({arrays}, n)"
+
+
+def _name(bundle: BundleShape) -> str:
+    """The loop that delivers a bundle."""
+    return f"deliver_graded_{bundle.kind}" if bundle.graded else f"deliver_{bundle.kind}"
+
+
+def _lists(out: _Source, bundle: BundleShape) -> str:
+    """The spikes of thread t, as far as a bundle needs them."""
+    return f"ids[t], {out.use('payloads')}[t]" if bundle.graded else "ids[t]"
 
 
 def _zero_delay(out: _Source, bundles: list[BundleShape], level: int) -> None:
@@ -195,14 +208,14 @@ def _zero_delay(out: _Source, bundles: list[BundleShape], level: int) -> None:
                     *(f"    {line}" for line in spikes), _deliver(out, k, bundle))
 
 
-def _population(out: _Source, k: int, shape: PopulationShape) -> None:
+def _population(out: _Source, k: int, shape: PopulationShape, graded: bool) -> None:
     size = out.use(f"p{k}_n")
     for lines in (*_draws(out, k, shape), *_drives(out, k, shape)):
         out.add(2, lines)
     arguments = ", ".join(_argument(out, k, kind, data) for kind, data in shape.update.arguments)
     out.add(2, f"{shape.update.name}({size}, {arguments})")
     if shape.update.counted is not None:
-        _spikes(out, k, shape)
+        out.add(2, *_spikes(out, k, shape, graded))
     for number, kind, name in shape.traces:
         every, first, units, kept, columns = (
             out.use(f"t{number}_{part}") for part in ("every", "first", "units", "out", "columns"))
@@ -255,11 +268,14 @@ def _drives(out: _Source, k: int, shape: PopulationShape) -> Iterator[str]:
         yield f"set_drive({parts}, step, s == 0)"
 
 
-def _spikes(out: _Source, k: int, shape: PopulationShape) -> None:
+def _spikes(out: _Source, k: int, shape: PopulationShape, graded: bool) -> list[str]:
+    """The lines that append the spikes of a population. graded: some population of the network sends payloads."""
     first = out.use(f"p{k}_first")
     if shape.update.counted:
-        out.add(2, f"at = collect_counts(p{k}_n, {out.use(f'p{k}_counts_spikes')}, {first}, mine, at)",
-                "if at > mine.size:", "    at = mine.size", "    atomic_store(sync, 32, 1)")
+        lines = [f"at = collect_counts(p{k}_n, {out.use(f'p{k}_counts_spikes')}, {first}, mine, at)",
+                 "if at > mine.size:", "    at = mine.size", "    atomic_store(sync, 32, 1)"]
     else:
         marks = f"{out.use(f'p{k}_marks')}, {out.use(f'p{k}_marks8')}"
-        out.add(2, f"at = collect({marks}, {first}, mine, at)")
+        lines = [f"at = collect({marks}, {first}, mine, at)"]
+    payloads = out.use(f"p{k}_payloads_spikes") if shape.update.graded else ""
+    return graded_driver.collected(out, lines, payloads, first) if graded else lines

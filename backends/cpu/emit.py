@@ -74,15 +74,21 @@ def emit_function(op: Op, dtype: Any) -> str:
 
 
 class _UpdatePrinter(Printer):
-    """Notes spikes in arrays, as counts or marks."""
+    """Notes spikes in arrays, as counts or marks, and payloads."""
 
     counted: bool | None = None
+    graded = False
 
     def spikes(self, name: str, value: str, counted: bool) -> None:
         self.counted = counted
         place = self.element("counts" if counted else "marks", name)
         text = f"np.int32({value})" if counted else f"np.uint8(1) if {value} else np.uint8(0)"
         self.after.append(f"{place} = {text}")
+
+    def messages(self, name: str, value: str) -> None:
+        self.spikes(name, f"{value} != 0", False)
+        self.graded = True
+        self.after.append(f"{self.element('payloads', name)} = {value}")
 
 
 def emit_update(program: Program, dtype: Any, per_unit: set[str], wide: set[str]) -> Update:
@@ -100,4 +106,4 @@ def emit_update(program: Program, dtype: Any, per_unit: set[str], wide: set[str]
     name = f"update_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
     source = f"@njit(nogil=True, noalias=True, error_model='numpy')\ndef {name}{body}"
     return Update(name, source, tuple(printer.functions), tuple(printer.arguments), tuple(printer.scalars),
-                  tuple(printer.wholes), printer.counted)
+                  tuple(printer.wholes), printer.counted, printer.graded)

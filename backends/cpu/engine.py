@@ -20,7 +20,7 @@ from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
 from snnsim.backends.cpu.plastic import Plastic
 from snnsim.backends.cpu.spikes import SpikeLists
-from snnsim.engine import LONGEST_CHUNK, Chunk, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
 from snnsim.errors import InputError
 from snnsim.ir import Op
 from snnsim.ir.printing import Update
@@ -69,8 +69,8 @@ class CpuEngine:
 
     def _driver(self) -> Driver:
         shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
-        return make_driver(shapes, [BundleShape(b.kind, b.level) for b in self.bundles], self.plastic.shapes(),
-                           self.couplings.shapes())
+        bundles = [BundleShape(b.kind, b.level, b.graded) for b in self.bundles]
+        return make_driver(shapes, bundles, self.plastic.shapes(), self.couplings.shapes())
 
     def _add_more(self, part: Part, thread: int) -> None:
         """Synapses that do more than transmit spikes."""
@@ -93,7 +93,7 @@ class CpuEngine:
         kept = max([*deferred, self.epoch, self.plan.max_delay]) + 1
         most = max(1, max(sum(self.slices.size(k, t) for k in range(len(self.plan.populations)))
                           for t in range(self.threads)))
-        self.spikes = SpikeLists(self.threads, self.plan.neurons, kept, most * self.epoch)
+        self.spikes = SpikeLists(self.threads, self.plan.neurons, kept, most * self.epoch, self.plan.graded)
         self.sync = np.zeros(SYNC_WORDS, np.int64)
         levels = max((p.level for p in self.plan.populations), default=0) + 1
         shared = np.zeros((self.threads, levels), np.int64)
@@ -129,6 +129,8 @@ class CpuEngine:
         spikes = self.spikes
         fixed = dict(first=self.done, steps=steps, base=spikes.base, epoch=self.epoch, room=spikes.room, sync=self.sync,
                      ids=spikes.ids, start=spikes.start)
+        if self.plan.graded:
+            fixed["payloads"] = spikes.payloads
         names = (*FIXED, *self.driver.names)
         calls = [tuple(fixed[n] if n in fixed else part[n] for n in names) for part in self.parts]
         waiting = [self.pool.submit(self._work, t, call) for t, call in enumerate(calls)]
@@ -152,10 +154,11 @@ class CpuEngine:
             done = self._call(steps)
         self._check()
         self.done += done
-        step, unit = self.spikes.gather(self.done, done)
+        spikes = self.spikes.gather(self.done, done)
         traces = [self.parts[0][f"t{k}_out"][: rows_between(self.done - done, done, t.every)]
                   for k, t in enumerate(self.plan.traces)]
-        return Chunk(done, step, unit, traces, self.plastic.records(self.done - done, done))
+        weights = self.plastic.records(self.done - done, done)
+        return Chunk(done, spikes.step, spikes.unit, traces, weights, spikes.payload)
 
     def _check(self) -> None:
         """Raise what a synapse did wrong first: in a step, couplings act before plastic synapses."""
@@ -212,21 +215,21 @@ class CpuEngine:
                 raise InputError(f"{state}: expected counts from 0 to {most}, found {found}")
             place[...] = values[low:high]
 
-    def history(self) -> tuple[np.ndarray, np.ndarray]:
+    def history(self) -> Spikes:
         """Spikes of the last ``plan.max_delay`` steps."""
         return self.spikes.latest(self.done, self.plan.max_delay)
 
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done`; see ``snnsim.engine``."""
         self.done = done
-        self.spikes.put(done, step, unit)
+        self.spikes.put(done, step, unit, payload)
         self.plastic.begin(done)
         for part in self.parts:
             part["marker"][0] = np.searchsorted(part["schedule_step"], done, side="right")
             part["sent"][0] = done
             for k, bundle in enumerate(self.bundles):
                 if bundle.kind == "ring":
-                    self._refill(part, f"b{k}", step, unit)
+                    self._refill(part, f"b{k}", step, unit, payload if bundle.graded else None)
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
         """Everything that changes in a plastic projection; see ``snnsim.engine``."""
@@ -240,17 +243,17 @@ class CpuEngine:
         """source, target, delay and w; see ``snnsim.engine``."""
         return self.plastic.synapses_of(projection)
 
-    def _refill(self, part: Part, name: str, step: np.ndarray, unit: np.ndarray) -> None:
+    def _refill(self, part: Part, name: str, step: np.ndarray, unit: np.ndarray, factor: np.ndarray | None) -> None:
         """What spikes under way will do after step `done`, put back into a ring."""
         ring, rows = part[f"{name}_ring"], part[f"{name}_rows"]
         ring[...] = 0
-        for then, source in zip(step, unit, strict=True):
+        for then, source, times in zip(step, unit, np.ones_like(unit) if factor is None else factor, strict=True):
             synapses = slice(int(rows[source]), int(rows[source + 1]))
             when = then + part[f"{name}_delays"][synapses].astype(np.int64)
             ahead = when > self.done
             places = part[f"{name}_targets"][synapses][ahead]
             weights = np.broadcast_to(part[f"{name}_weights"][synapses], when.shape)[ahead]
-            np.add.at(ring, (when[ahead] % ring.shape[0], places), weights.astype(ring.dtype))
+            np.add.at(ring, (when[ahead] % ring.shape[0], places), (weights * times).astype(ring.dtype))
 
     @property
     def synapses(self) -> int:
@@ -265,7 +268,7 @@ class CpuEngine:
         synapses = sum(part[f"b{k}{x}"].nbytes for part in self.parts for k in range(len(self.bundles)) for x in packed)
         synapses += self.plastic.memory() + self.couplings.memory()
         other = sum(a.nbytes for part in self.parts for a in part.values() if isinstance(a, np.ndarray)) - synapses
-        return {"synapses": synapses, "other": other + self.spikes.ids.nbytes}
+        return {"synapses": synapses, "other": other + self.spikes.nbytes}
 
     def facts(self) -> dict[str, Any]:
         """Threads, compile seconds, and how each bundle of projections is stored."""

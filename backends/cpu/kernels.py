@@ -172,7 +172,7 @@ def list_parts(rows, groups, group, ids, at, stop, parts, n):  # type: ignore[no
 
 
 @njit(inline="always")
-def _fetch(values, low, high):  # type: ignore[no-untyped-def]
+def fetch(values, low, high):  # type: ignore[no-untyped-def]
     """Have the beginning of a part loaded."""
     line = 64 // values.itemsize
     for j in range(low, min(high + line - 1, low + _LINES * line), line):
@@ -180,7 +180,7 @@ def _fetch(values, low, high):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _ahead(values, n):  # type: ignore[no-untyped-def]
+def ahead_of(values, n):  # type: ignore[no-untyped-def]
     """How many parts before it is needed one is fetched: parts lie anywhere, so the processor cannot guess."""
     return _AHEAD if values.nbytes > _CACHED else n
 
@@ -188,10 +188,10 @@ def _ahead(values, n):  # type: ignore[no-untyped-def]
 @compiled()
 def deliver_rows(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
     """Add weights[source] to each target of each part."""
-    ahead = _ahead(targets, n)
+    ahead = ahead_of(targets, n)
     for k in range(n):
         if k + ahead < n:
-            _fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
+            fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
         part, w = targets[parts[0, k] : parts[1, k]], weights[parts[2, k]]
         for j in range(part.size):
             acc[part[j]] += w
@@ -200,10 +200,10 @@ def deliver_rows(acc, targets, weights, parts, n):  # type: ignore[no-untyped-de
 @compiled()
 def deliver_pairs(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
     """Add the upper half of each word to the target that its lower half names. weights: not used."""
-    ahead = _ahead(targets, n)
+    ahead = ahead_of(targets, n)
     for k in range(n):
         if k + ahead < n:
-            _fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
+            fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
         part = targets[parts[0, k] : parts[1, k]]
         for j in range(part.size):
             word = part[j]
@@ -213,11 +213,11 @@ def deliver_pairs(acc, targets, weights, parts, n):  # type: ignore[no-untyped-d
 @compiled()
 def deliver_synapses(acc, targets, weights, parts, n):  # type: ignore[no-untyped-def]
     """Add a weight of its own for each synapse."""
-    ahead = _ahead(targets, n)
+    ahead = ahead_of(targets, n)
     for k in range(n):
         if k + ahead < n:
-            _fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
-            _fetch(weights, parts[0, k + ahead], parts[1, k + ahead])
+            fetch(targets, parts[0, k + ahead], parts[1, k + ahead])
+            fetch(weights, parts[0, k + ahead], parts[1, k + ahead])
         part, w = targets[parts[0, k] : parts[1, k]], weights[parts[0, k] : parts[1, k]]
         for j in range(part.size):
             acc[part[j]] += w[j]

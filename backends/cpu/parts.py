@@ -94,7 +94,7 @@ class PartMaker:
         if kind == "arrival":
             base = self.places.base[thread][k, data]
             return part["acc"][base : base + high - low]
-        return np.zeros(high - low, np.int32 if kind == "counts" else dtype)
+        return np.zeros(high - low, {"counts": np.int32, "payloads": np.int64}.get(kind, dtype))
 
     def _add_draws(self, part: Part, k: int, population: Population, low: int, n: int) -> None:
         for label, mean in population.program.uses(Op.POISSON):
@@ -118,7 +118,7 @@ class PartMaker:
         ring = bundle.kind == "ring"
         part[f"b{k}_delays"] = packed.delays if ring else np.array(bundle.delays, np.int64)
         part[f"b{k}_late"] = int(np.searchsorted(bundle.delays, self.epoch, side="right"))
-        part[f"b{k}_parts"] = np.zeros((3, _PARTS), np.int64)
+        part[f"b{k}_parts"] = np.zeros((4 if bundle.graded else 3, _PARTS), np.int64)
         if ring:
             part[f"b{k}_ring"] = np.zeros((max(bundle.delays) + 1, packed.end - packed.base), self.sums)
 

@@ -38,7 +38,8 @@ def _unit(plan: Plan, population: Population) -> int:
     drives = sum((8 + real) * d.values.shape[0] + real for d in population.drives.values() if d.values.shape[1] > 1)
     counts = 12 * len(program.uses(Op.POISSON))
     words = 16 * (len(program.uses(Op.UNIFORM)) + len(program.uses(Op.NORMAL)))
-    return 3 * real * len(program.states) + given + drives + counts + words + 4 + real * len(program.uses(Op.DRIVE))
+    more = 4 + 8 * population.graded + real * len(program.uses(Op.DRIVE))
+    return 3 * real * len(program.states) + given + drives + counts + words + more
 
 
 def _bundle(plan: Plan, places: Places, bundle: Bundle, threads: int) -> int:
@@ -68,8 +69,8 @@ def _sum(plan: Plan) -> int:
 def _history(plan: Plan, slices: Slices) -> int:
     """Spikes of the longest delay, and where each step's begin."""
     most = max(sum(slices.size(k, t) for k in range(len(plan.populations))) for t in range(slices.parts))
-    spikes = 16 * most * meeting_interval(plan, slices) + (1 << 18)
-    return slices.parts * (spikes + 24 * (plan.max_delay + _CHUNK))
+    spikes = 4 * most * meeting_interval(plan, slices) + (1 << 16)
+    return slices.parts * (spikes * (12 if plan.graded else 4) + 24 * (plan.max_delay + _CHUNK))
 
 
 def _rows(plan: Plan) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from snnsim.engine import Spikes
 from snnsim.errors import RunError
 from snnsim.memory import available
 
@@ -13,14 +14,30 @@ class SpikeLists:
 
     kept: steps that some synapse may still need. room: spikes that a thread may add between two meetings.
     ids: int32 [threads, room of the lists], numbers of units over the whole network; start: int64 [threads, steps + 1],
-    column h is where the spikes of step base + h + 1 begin.
+    column h is where the spikes of step base + h + 1 begin. payloads: int64, beside ids, where a network is graded.
     """
 
-    def __init__(self, threads: int, neurons: int, kept: int, room: int) -> None:
+    def __init__(self, threads: int, neurons: int, kept: int, room: int, graded: bool = False) -> None:
         self.threads, self.neurons, self.kept, self.room = threads, max(1, neurons), kept, room
         self.base = 0
-        self.ids = np.zeros((threads, 4 * room + (1 << 16)), np.int32)
+        kinds = [np.int32, np.int64] if graded else [np.int32]
+        self._lists = [np.zeros((threads, 4 * room + (1 << 16)), kind) for kind in kinds]
         self.start = np.zeros((threads, 1), np.int64)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Units."""
+        return self._lists[0]
+
+    @property
+    def payloads(self) -> np.ndarray:
+        """What their spikes carry."""
+        return self._lists[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Of the lists."""
+        return sum(values.nbytes for values in self._lists)
 
     def open(self, done: int, steps: int) -> None:
         """Drop what no step after `done` can need, and make room for `steps` more."""
@@ -31,38 +48,47 @@ class SpikeLists:
         start[:, : keep + 1] = moved - moved[:, :1]
         for t in range(self.threads):
             a, b = moved[t, 0], moved[t, -1]
-            self.ids[t, : b - a] = self.ids[t, a:b].copy()
+            for values in self._lists:
+                values[t, : b - a] = values[t, a:b].copy()
         self.base, self.start = done - keep, start
 
     def grow(self, done: int) -> None:
         """Twice the room; ``RunError`` where that cannot be had."""
         room = available()
-        if room is not None and 2 * self.ids.nbytes > room:
+        if room is not None and 2 * self.nbytes > room:
             raise RunError(f"the spikes under way after step {done} need more than {room / 2**30:.1f} GiB: "
                            "the activity grows without bound")
-        self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)], axis=1)
+        self._lengthen(2 * self.ids.shape[1])
 
-    def gather(self, done: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Spikes of the last `steps` steps up to `done` as two arrays, sorted by (step, unit)."""
+    def _lengthen(self, room: int) -> None:
+        self._lists = [np.pad(values, ((0, 0), (0, room - values.shape[1]))) for values in self._lists]
+
+    def gather(self, done: int, steps: int) -> Spikes:
+        """Spikes of the last `steps` steps up to `done`, sorted by (step, unit)."""
         first = done - steps - self.base
         ends = self.start[:, first : first + steps + 1]
         numbers = np.arange(done - steps + 1, done + 1)
         step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.threads)])
-        unit = np.concatenate([self.ids[t, ends[t, 0] : ends[t, -1]] for t in range(self.threads)]).astype(np.int64)
+        unit, *payloads = (np.concatenate([values[t, ends[t, 0] : ends[t, -1]] for t in range(self.threads)])
+                           for values in self._lists)
         key = step * self.neurons + unit
+        if payloads:
+            order = np.argsort(key)
+            return Spikes(step[order], unit[order].astype(np.int64), payloads[0][order])
         key.sort()
-        return key // self.neurons, key % self.neurons
+        return Spikes(key // self.neurons, key % self.neurons)
 
-    def latest(self, done: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    def latest(self, done: int, steps: int) -> Spikes:
         """The same, of as many of those steps as are kept."""
         return self.gather(done, min(steps, done - self.base))
 
-    def put(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def put(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done` with these spikes, sorted by step."""
         keep = min(done, self.kept)
         self.base = done - keep
         self.start = np.zeros((self.threads, keep + 1), np.int64)
         self.start[0] = np.searchsorted(step, np.arange(self.base + 1, done + 2))
         if unit.size > self.ids.shape[1]:
-            self.ids = np.zeros((self.threads, 2 * unit.size), np.int32)
-        self.ids[0, : unit.size] = unit
+            self._lengthen(2 * unit.size)
+        for values, given in zip(self._lists, (unit, payload), strict=False):
+            values[0, : unit.size] = given

@@ -58,11 +58,13 @@ class CupyBackend:
         return device()
 
     def refuses(self, plan: Plan) -> list[Problem]:
-        """More units than rows can be numbered; nothing else."""
-        if plan.neurons <= MOST_UNITS:
-            return []
-        found = f"expected at most {MOST_UNITS:,} units on a GPU, found {plan.neurons:,}"
-        return [Problem("populations", found)]
+        """More units than rows can be numbered, and payloads of spikes."""
+        problems = [Problem(f"populations.{p.name}.model", "spikes with payloads (send) are not run on a GPU; take "
+                                                           "--backend cpu") for p in plan.populations if p.graded]
+        if plan.neurons > MOST_UNITS:
+            found = f"expected at most {MOST_UNITS:,} units on a GPU, found {plan.neurons:,}"
+            problems.append(Problem("populations", found))
+        return problems
 
     def memory(self, plan: Plan, threads: int | None = None) -> int:
         """Bytes of the host; what the device must have is asked of it before anything is allocated there."""

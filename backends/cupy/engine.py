@@ -26,7 +26,7 @@ from snnsim.backends.cupy.source import KernelSource
 from snnsim.backends.cupy.strategy import RUNNERS, Program, fits, parts_of, resident
 from snnsim.backends.cupy.table import KernelTable
 from snnsim.backends.cupy.traces import Traces
-from snnsim.engine import Chunk
+from snnsim.engine import Chunk, Spikes
 from snnsim.errors import InputError
 from snnsim.plan import Plan
 from snnsim.random import key_of
@@ -198,7 +198,7 @@ class GpuEngine:
         self.done += steps
         spikes = self.spikes.gather(self.kernels, self.table.array, first, steps)
         traces = self.traces.read(first - 1, steps)
-        return Chunk(steps, *spikes, traces, self.plastic.chunk(first - 1, steps))
+        return Chunk(steps, spikes.step, spikes.unit, traces, self.plastic.chunk(first - 1, steps), spikes.payload)
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -236,13 +236,13 @@ class GpuEngine:
         place[...] = self.device.upload(np.ascontiguousarray(values).astype(place.dtype))
 
     @on_its_device
-    def history(self) -> tuple[np.ndarray, np.ndarray]:
+    def history(self) -> Spikes:
         """Spikes of the last ``plan.max_delay`` steps."""
         steps = min(self.plan.max_delay, self.done)
         return self.spikes.gather(self.kernels, self.table.array, self.done - steps + 1, steps)
 
     @on_its_device
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done`; see ``snnsim.engine``."""
         self.done, self.fresh = done, True
         self.spikes.put(self.kernels, self.table.array, done, step, unit)

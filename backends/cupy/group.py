@@ -19,7 +19,7 @@ from snnsim.backends.cupy.layout import LANES
 from snnsim.backends.cupy.plastic_records import merged
 from snnsim.backends.cupy.plastic_state import PlasticState
 from snnsim.backends.cupy.strategy import parts_of
-from snnsim.engine import Chunk
+from snnsim.engine import Chunk, Spikes
 from snnsim.plan import Plan
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class GpuGroup:
         self.done += steps
         traces = [self._merged(k, [chunk.traces[k] for chunk in chunks]) for k in range(len(self.plan.traces))]
         weights = merged([member.plastic.records for member in self.members], [chunk.weights for chunk in chunks])
-        return Chunk(steps, chunks[0].step, chunks[0].unit, traces, weights)
+        return Chunk(steps, chunks[0].step, chunks[0].unit, traces, weights, chunks[0].payload)
 
     def _run(self, steps: int) -> None:
         self._each(lambda member: member.open(steps))
@@ -148,14 +148,14 @@ class GpuGroup:
             low, high = member.layout.bounds(population)
             member.set(population, state, values[low:high])
 
-    def history(self) -> tuple[np.ndarray, np.ndarray]:
+    def history(self) -> Spikes:
         """Spikes of the last ``plan.max_delay`` steps."""
         return self.first.history()
 
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done`."""
         for member in self.members:
-            member.load(done, step, unit)
+            member.load(done, step, unit, payload)
         self.done = done
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:

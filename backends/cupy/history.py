@@ -8,6 +8,7 @@ import numpy as np
 
 from snnsim.backends.cupy.device import Device, Kernel
 from snnsim.backends.cupy.layout import LANES, Layout
+from snnsim.engine import Spikes
 from snnsim.plan import Plan
 
 _BYTES = 256 << 20      # of the history that is kept beyond what synapses need
@@ -66,22 +67,22 @@ class SpikeHistory:
         for array, values in zip((self.masks, self.counts), saved, strict=False):
             array[rows] = values
 
-    def gather(self, kernels: dict[str, Kernel], table: Any, first: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Spikes (step, unit) of the steps first .. first + steps - 1, sorted, with units as often as they spiked."""
+    def gather(self, kernels: dict[str, Kernel], table: Any, first: int, steps: int) -> Spikes:
+        """Spikes of the steps first .. first + steps - 1, sorted, with units as often as they spiked."""
         if steps < 1:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+            return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64))
         xp, device, start = self.device.xp, self.device, np.int64(first)
         totals, ends = xp.zeros(steps, np.int64), xp.zeros(steps + 1, np.int64)
         kernels["snn_count"](steps, _THREADS, (table, start, self.order, totals), shared=16)
         ends[1:] = xp.cumsum(totals)
         found = device.download(ends)
         if not found[-1]:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+            return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64))
         units = xp.empty(int(found[-1]), np.int32)
         arrays = (self.order, self.unit_of_word, ends, units)
         kernels["snn_list"](steps, _THREADS, (table, start, *arrays), shared=4 * _THREADS)
         step = np.repeat(np.arange(first, first + steps), np.diff(found))
-        return step, device.download(units).astype(np.int64)
+        return Spikes(step, device.download(units).astype(np.int64))
 
     def put(self, kernels: dict[str, Kernel], table: Any, done: int, step: np.ndarray, unit: np.ndarray) -> None:
         """Forget everything, and take these spikes of the last steps until `done`."""

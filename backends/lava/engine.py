@@ -13,13 +13,14 @@ import numpy as np
 from snnsim.backends.lava.environment import Interpreter
 from snnsim.backends.lava.session import RUNNER, Outcome, Session
 from snnsim.deploy.graph import Arrivals, Connection, Graph
-from snnsim.engine import LONGEST_CHUNK, Chunk
+from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan
 
-# What the host adds in the steps first+1 .. first+steps.
+# (first, steps) -> what the host adds in the steps first .. first + steps - 1.
 Feed = Callable[[int, int], Arrivals]
-_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+_NONE = np.zeros(0, np.int64)
+_NOTHING = Spikes(_NONE, _NONE, _NONE)
 
 
 class LavaEngine:
@@ -54,13 +55,14 @@ class LavaEngine:
 
     def advance(self, steps: int) -> Chunk:
         """Run `steps` steps; see ``snnsim.engine``. Raises ``EngineError`` where Lava fails; it has been ended then."""
-        arrivals = self._feed(self.done, steps)
+        arrivals = self._feed(self.done + 1, steps)
         outcome = self._running().run(steps, arrivals if arrivals.step.size else None)
         self.done += steps
-        self._states |= outcome.states
-        self._weights = outcome.weights
-        self._remember(outcome)
-        return Chunk(steps, outcome.step, outcome.unit, [rows.astype(self.plan.dtype) for rows in outcome.traces])
+        self._states, self._weights = outcome.states, outcome.weights
+        spikes = self._counted(outcome)
+        self._remember(spikes)
+        traces = [rows.astype(self.plan.dtype) for rows in outcome.traces]
+        return Chunk(steps, spikes.step, spikes.unit, traces, payload=self._payloads(spikes))
 
     def _running(self) -> Session:
         """Lava, started again where states have been set since."""
@@ -68,16 +70,28 @@ class LavaEngine:
             self._session = Session(self.graph, self.interpreter, self._runner)
         return self._session
 
-    def _remember(self, outcome: Outcome) -> None:
-        step, unit = (np.concatenate(pair) for pair in zip(self._recent, (outcome.step, outcome.unit), strict=True))
-        late = step > self.done - self.plan.max_delay
-        self._recent = step[late], unit[late]
+    def _counted(self, outcome: Outcome) -> Spikes:
+        """Spikes with their payloads; what a source of the host sends is how often it spikes."""
+        graded = np.repeat([p.graded for p in self.plan.populations], [p.n for p in self.plan.populations])
+        sent = np.where(graded[outcome.unit], outcome.payload, 1)
+        times = np.where(graded[outcome.unit], 1, outcome.payload)
+        return Spikes(*(np.repeat(column, times) for column in (outcome.step, outcome.unit, sent)))
+
+    def _remember(self, spikes: Spikes) -> None:
+        columns = [np.concatenate([old, new]) for old, new in zip(self._recent, spikes, strict=True)]
+        late = columns[0] > self.done - self.plan.max_delay
+        self._recent = Spikes(*(column[late] for column in columns))
+
+    def _payloads(self, spikes: Spikes) -> np.ndarray | None:
+        return spikes.payload if self.plan.graded else None
 
     # --- states ------------------------------------------------------------------------------------------------------
 
     def get(self, population: int, state: str) -> np.ndarray:
         """A copy of a state, [n]."""
         it = self.plan.populations[population]
+        if self.done and (it.name, state) not in self._states:
+            raise InputError(Problem(f"populations.{it.name}", f"Lava does not keep a state {state}"))
         return self._states.get((it.name, state), np.zeros(it.n, np.int64)).copy()
 
     def set(self, population: int, state: str, values: np.ndarray) -> None:
@@ -103,11 +117,11 @@ class LavaEngine:
 
     # --- saved runs --------------------------------------------------------------------------------------------------
 
-    def history(self) -> tuple[np.ndarray, np.ndarray]:
+    def history(self) -> Spikes:
         """Spikes of the last ``plan.max_delay`` steps."""
-        return self._recent
+        return self._recent._replace(payload=self._payloads(self._recent))
 
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Nothing at step 0; ``InputError`` at any other."""
         if done:
             raise InputError(Problem("backend", f"lava cannot go on from step {done}: {_FROM_THE_BEGINNING}"))

@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-GRACE_S, LAST_S, POLL_S = 3.0, 30.0, 0.01
+GRACE_S, LAST_S, POLL_S = 2.0, 30.0, 0.01
 GROUP = "group"   # the file in FOLDER with the number of the program's process group
 _ADOPT = 36   # PR_SET_CHILD_SUBREAPER, see prctl(2)
 
@@ -37,10 +37,10 @@ def main(life: int, folder: str, command: list[str]) -> int:
         ready, _, _ = select.select([life, bell], [], [])
         code = _reap().get(group)
         if code is None and (life in ready or signal.SIGTERM in os.read(bell, 1024)):
-            _end(group)
-            shutil.rmtree(folder, ignore_errors=True)
-            return 128 + signal.SIGTERM
+            code = -signal.SIGTERM
     _end(group)
+    if select.select([life], [], [], 0)[0]:   # nobody is there any more who could read in it
+        shutil.rmtree(folder, ignore_errors=True)
     return code if code >= 0 else 128 - code
 
 
@@ -62,7 +62,7 @@ def _bell() -> int:
 
 
 def _start(command: list[str], folder: str) -> int:
-    """Start the program in a session of its own. Its input and output are closed here, so that their ends are noticed."""
+    """Start the program in a session of its own. Input and output are its own: their ends are noticed."""
     program = subprocess.Popen(command, start_new_session=True)
     with open(os.path.join(folder, GROUP), "w", encoding="ascii") as file:
         file.write(str(program.pid))

@@ -1,4 +1,4 @@
-"""A program in a process group of its own that answers one line of JSON to another, and is never waited for endlessly."""
+"""A program in a process group of its own that answers one line of JSON to another, never waited for endlessly."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ ERRORS = "errors.txt"   # what the program prints
 STOP = {"stop": True}
 _STOP_S, _POLL_S, _END_S = 10.0, 0.5, GRACE_S + LAST_S + 5.0
 _TAIL, _SHOWN = 4096, 300   # bytes that are read of what a program printed last, characters that are shown of it
+_LONGEST_NAME = 70
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -55,7 +56,7 @@ class Process:
             self._keeper = subprocess.Popen(
                 [python, "-I", "-S", KEEPER, str(life), folder, *command], stdin=subprocess.PIPE, bufsize=0,
                 stdout=subprocess.PIPE, stderr=errors, pass_fds=[given.fileno()], start_new_session=True,
-                env=os.environ | dict.fromkeys(_ONE_THREAD, "1"))
+                env=_environment(folder))
         self._end = weakref.finalize(self, _end, self._keeper, held, folder, os.getpid())
 
     @property
@@ -66,6 +67,12 @@ class Process:
     def close(self) -> None:
         """Let the program stop by itself, or else end it; nothing of it is left then."""
         self._end()
+
+    def kill(self) -> None:
+        """End it without asking; nothing of it is left."""
+        if (found := self._end.detach()) is not None:
+            _, _, arguments, _ = found
+            _end(*arguments, polite=False)
 
     def ask(self, command: dict[str, Any] | None, limit: float, doing: str) -> dict[str, Any]:
         """The answer to a command; None waits for one that comes by itself.
@@ -79,7 +86,7 @@ class Process:
                 self._say(command)
             return _parsed(self._line(limit, doing), doing)
         except BaseException:
-            self._kill()
+            self.kill()
             raise
 
     def _say(self, command: dict[str, Any]) -> None:
@@ -125,11 +132,12 @@ class Process:
         last = [line.strip() for line in lines if line.strip()][-3:]
         return f"its last words: {' / '.join(last)[-_SHOWN:]}" if last else "it said nothing before"
 
-    def _kill(self) -> None:
-        """End it without asking."""
-        if (found := self._end.detach()) is not None:
-            _, _, arguments, _ = found
-            _end(*arguments, polite=False)
+
+def _environment(folder: Path) -> dict[str, str]:
+    """This process's variables: many processes of one thread each, whose temporary files are removed with the folder."""
+    # A socket's name, which Python makes below TMPDIR, may have a hundred characters.
+    there = {"TMPDIR": str(folder)} if len(str(folder)) <= _LONGEST_NAME else {}
+    return os.environ | dict.fromkeys(_ONE_THREAD, "1") | there
 
 
 def _parsed(line: bytes, doing: str) -> dict[str, Any]:

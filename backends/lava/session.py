@@ -104,12 +104,12 @@ class Session:
         try:
             yield
         except OSError as error:
-            raise EngineError(f"what Lava is to read cannot be written to {self._folder} ({reason(error)}); TMPDIR=FOLDER "
-                              "chooses another place") from error
+            raise EngineError(f"what Lava is to read cannot be written to {self._folder} ({reason(error)}); "
+                              "TMPDIR=FOLDER chooses another place") from error
 
     def _check(self, answer: dict[str, Any], doing: str) -> None:
         if "error" in answer:
-            self._process.close()
+            self._process.kill()
             raise EngineError(f"Lava was ended, because while {doing} it reported: {answer['error']}")
 
     def _read(self, path: Path, doing: str) -> Outcome:
@@ -117,7 +117,7 @@ class Session:
             with h5py.File(path, "r") as file:
                 return _outcome(file, len(self.graph.traces))
         except (OSError, KeyError) as error:
-            self._process.close()
+            self._process.kill()
             text = f"Lava was ended, because what it wrote while {doing} cannot be read ({str(error).splitlines()[0]})"
             raise EngineError(text) from error
 

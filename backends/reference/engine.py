@@ -10,10 +10,10 @@ import numpy as np
 from snnsim.backends.reference.coupling import CoupledProjection
 from snnsim.backends.reference.plasticity import Events, PlasticProjection
 from snnsim.draws import draw
-from snnsim.engine import LONGEST_CHUNK, Chunk, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
 from snnsim.ir import Type
 from snnsim.ir.exact import lower
-from snnsim.ir.interpret import Environment, interpret
+from snnsim.ir.interpret import Effects, Environment, interpret
 from snnsim.plan import Plan, Population, Projection
 from snnsim.plan_rules import Modulator
 from snnsim.plastic import Sent, WeightLog
@@ -34,6 +34,7 @@ class ReferenceEngine:
         self.rows = {k: self._rows(p) for k, p in enumerate(plan.projections) if p.spiking}
         self.coupled = [CoupledProjection(plan, k) for k, p in enumerate(plan.projections) if p.coupling is not None]
         self.plastic = {k: PlasticProjection(plan, k) for k, p in enumerate(plan.projections) if p.plastic is not None}
+        # Units, over the whole network, and payloads of the spikes of each step: [2, spikes].
         self.recent: dict[int, np.ndarray] = {}
 
     def _initial(self, population: Population) -> dict[str, np.ndarray]:
@@ -63,27 +64,35 @@ class ReferenceEngine:
                         self._known(trace.population)[trace.variable][trace.units])
             for log in logs:
                 log.note(self.done, sent)
-        spikes = _sorted({step: units for step, units in self.recent.items() if step > first})
+        spikes = self._sorted({step: spiked for step, spiked in self.recent.items() if step > first})
         self._forget(self.done - self.plan.max_delay)
-        return Chunk(steps, *spikes, traces, [log.chunk() for log in logs])
+        return Chunk(steps, spikes.step, spikes.unit, traces, [log.chunk() for log in logs], spikes.payload)
 
     def _forget(self, until: int) -> None:
-        self.recent = {step: units for step, units in self.recent.items() if step > until}
+        self.recent = {step: spiked for step, spiked in self.recent.items() if step > until}
+
+    def _sorted(self, spikes: Mapping[int, np.ndarray]) -> Spikes:
+        """Spikes by step as arrays sorted by (step, unit)."""
+        unit, payload = np.concatenate([_NONE, *spikes.values()], axis=1)
+        step = np.repeat(np.array(list(spikes), np.int64), [spiked.shape[1] for spiked in spikes.values()])
+        order = np.lexsort((unit, step))
+        return Spikes(step[order], unit[order], payload[order] if self.plan.graded else None)
 
     def _known(self, population: int) -> dict[str, np.ndarray]:
         return self.states[population] | self.outputs[population]
 
-    def history(self) -> tuple[np.ndarray, np.ndarray]:
+    def history(self) -> Spikes:
         """Spikes of the last ``plan.max_delay`` steps."""
-        return _sorted(self.recent)
+        return self._sorted(self.recent)
 
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done`; see ``snnsim.engine``."""
         self.done, self.pending = done, {}
-        self.recent = {int(s): unit[step == s] for s in np.unique(step)}
-        for then, units in self.recent.items():
+        spiked = np.stack([unit, np.ones_like(unit) if payload is None else payload])
+        self.recent = {int(s): spiked[:, step == s] for s in np.unique(step)}
+        for then, spiked in self.recent.items():
             for k, population in enumerate(self.plan.populations):
-                self._send(k, _within(population, units), then)
+                self._send(k, _within(population, spiked), then)
         self.pending = {then: entries for then, entries in self.pending.items() if then > done}
 
     def _step(self) -> dict[int, Sent]:
@@ -91,25 +100,24 @@ class ReferenceEngine:
         step = self.done + 1
         self.inputs = self._coupled(step)
         variables = {k: self._variable(p.rule.modulator) for k, p in self.plastic.items()}
-        emitted = [np.zeros(0, np.int64)]
+        emitted = [_NONE]
         for k in sorted(range(len(self.plan.populations)), key=lambda k: self.plan.populations[k].level):
-            emitted.append(self._update(k, step) + self.plan.populations[k].first)
+            emitted.append(self._update(k, step) + [[self.plan.populations[k].first], [0]])
         self.pending.pop(step, None)
-        self.recent[step] = np.concatenate(emitted)
+        self.recent[step] = np.concatenate(emitted, axis=1)
         self.done = step
         return {k: p.step(step, self._events(p, step, variables[k])) for k, p in self.plastic.items()}
 
     def _update(self, k: int, step: int) -> np.ndarray:
-        """One step of one population; the numbers of its units that spike, as often as they do."""
+        """One step of one population; [2, spikes], the units that spike, as often as they do, and payloads."""
         population = self.plan.populations[k]
         effects = interpret(self.programs[k], self._environment(k, step))
         self.states[k] |= {name: np.broadcast_to(new, (population.n,)).astype(self.states[k][name].dtype)
                            for name, new in effects.stored.items()}
         self.outputs[k] = {name: np.broadcast_to(value, (population.n,)) for name, value in effects.outputs.items()}
-        count = np.broadcast_to(effects.emitted.get("spikes", 0), (population.n,)).astype(np.int64)
-        ids = np.repeat(np.arange(population.n), np.maximum(count, 0))
-        self._send(k, ids, step)
-        return ids
+        spiked = _spiked(effects, population.n)
+        self._send(k, spiked, step)
+        return spiked
 
     # --- couplings and plasticity ------------------------------------------------------------------------------------
 
@@ -133,7 +141,7 @@ class ReferenceEngine:
     def _spikes(self, k: int, step: int) -> np.ndarray:
         """How often each unit of a population spiked in a step."""
         population = self.plan.populations[k]
-        return np.bincount(_within(population, self.recent.get(step, _NONE)), minlength=population.n)
+        return np.bincount(_within(population, self.recent.get(step, _NONE))[0], minlength=population.n)
 
     def _events(self, plastic: PlasticProjection, step: int, variable: Any) -> Events:
         """What reaches a projection in a step; variable: that of its modulator, as the step before left it."""
@@ -205,20 +213,22 @@ class ReferenceEngine:
                 sums[plastic.it.ports[0]] += plastic.arriving(step)
         return sums
 
-    def _send(self, k: int, ids: np.ndarray, step: int) -> None:
-        """Put the synapses of spikes into the steps in which they arrive."""
+    def _send(self, k: int, spiked: np.ndarray, step: int) -> None:
+        """Put the synapses of spikes [2, spikes] into the steps in which they arrive."""
         for number, rows in self.rows.items():
             projection = self.plan.projections[number]
-            if projection.source != k or not ids.size:
+            if projection.source != k or not spiked.size:
                 continue
-            ends = rows["ends"]
+            ends, (ids, payloads) = rows["ends"], spiked
             chosen = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in ids])
-            for port, name in enumerate(projection.ports):
-                mine = chosen[rows["port"][chosen] == port]
-                for delay in np.unique(rows["delay"][mine]):
-                    now = mine[rows["delay"][mine] == delay]
-                    entry = (projection.target, name, rows["target"][now], rows["weight"][now])
-                    self.pending.setdefault(step + int(delay), []).append(entry)
+            port, delay, weight = (rows[name][chosen] for name in ("port", "delay", "weight"))
+            if projection.payloads:
+                weight *= np.repeat(payloads, ends[ids + 1] - ends[ids])
+            for later in np.unique(delay):
+                for side, name in enumerate(projection.ports):
+                    now = (delay == later) & (port == side)
+                    entry = (projection.target, name, rows["target"][chosen[now]], weight[now])
+                    self.pending.setdefault(step + int(later), []).append(entry)
 
     def _drive(self, population: Population, name: str, step: int) -> np.ndarray:
         drive = population.drives[name]
@@ -251,7 +261,7 @@ class ReferenceEngine:
         return {"threads": 1, "compile_s": 0.0}
 
 
-_NONE = np.zeros(0, np.int64)
+_NONE = np.zeros((2, 0), np.int64)
 
 
 def _copied(done: int, states: Any, outputs: Any, pending: Any, recent: Any) -> tuple[Any, ...]:
@@ -261,14 +271,18 @@ def _copied(done: int, states: Any, outputs: Any, pending: Any, recent: Any) -> 
     return done, states, [dict(known) for known in outputs], pending, dict(recent)
 
 
-def _within(population: Population, units: np.ndarray) -> np.ndarray:
-    """Those of `units` that belong to a population, counted from its first."""
-    return units[(units >= population.first) & (units < population.first + population.n)] - population.first
+def _spiked(effects: Effects, n: int) -> np.ndarray:
+    """The units that spike, as often as they do, and the payload of each, [2, spikes]."""
+    if "spikes" in effects.sent:
+        payloads = np.broadcast_to(effects.sent["spikes"], (n,)).astype(np.int64)
+        return np.stack([np.flatnonzero(payloads), payloads[payloads != 0]])
+    count = np.broadcast_to(effects.emitted.get("spikes", 0), (n,)).astype(np.int64)
+    ids = np.repeat(np.arange(n), np.maximum(count, 0))
+    return np.stack([ids, np.ones_like(ids)])
 
 
-def _sorted(spikes: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Spikes by step as two arrays sorted by (step, unit)."""
-    step = np.concatenate([_NONE, *(np.full(units.size, s) for s, units in spikes.items())])
-    unit = np.concatenate([_NONE, *spikes.values()])
-    order = np.lexsort((unit, step))
-    return step[order], unit[order]
+def _within(population: Population, spiked: np.ndarray) -> np.ndarray:
+    """Those of some spikes [2, spikes] that belong to a population, its units counted from 0."""
+    units, payloads = spiked
+    mine = (units >= population.first) & (units < population.first + population.n)
+    return np.stack([units[mine] - population.first, payloads[mine]])

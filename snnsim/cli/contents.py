@@ -1,4 +1,4 @@
-"""What ``snnsim info`` says about a config or a recording."""
+"""What ``snnsim info`` says about a config, a recording or a bundle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from snnsim.cli.output import print_table
 from snnsim.errors import InputError
 
 if TYPE_CHECKING:
+    from snnsim.deploy.graph import Connection, Graph
     from snnsim.engine import Backend
     from snnsim.equations import Model
     from snnsim.plan import Plan, Port
     from snnsim.result import Result
 
-TABLES = ("nodes", "populations", "inputs", "projections", "ports", "traces", "weights", "backends")
+TABLES = ("nodes", "populations", "inputs", "projections", "ports", "groups", "connections", "traces", "weights",
+          "backends", "files")
 
 
 def network_contents(config: Path, overrides: Iterable[str]) -> dict[str, Any]:
@@ -55,9 +57,10 @@ def network_contents(config: Path, overrides: Iterable[str]) -> dict[str, Any]:
 
 def _port(population: str, port: Port, model: Model) -> dict[str, Any]:
     """Weights are whole multiples of the quantum, so that none is off by more than half of it."""
+    from snnsim.plan import model_port
     from snnsim.units import unit_name
 
-    return {"population": population, "port": port.name, "unit": unit_name(model.ports[port.name].dimension) or "1",
+    return {"population": population, "port": port.name, "unit": unit_name(model.ports[model_port(port.name)].dimension) or "1",
             "quantum": port.quantum, "largest_rounding_error": port.quantum / 2, "bits": port.stored}
 
 
@@ -148,6 +151,35 @@ def _weights(result: Result, name: str) -> dict[str, Any]:
     return {"name": name, "projection": plan.projection, "synapses": len(plan.source), "unit": plan.unit_text,
             "on": "pre" if plan.on_pre else None, "every_ms": None if plan.on_pre else plan.every * result.dt,
             "rows": result.count_weights(name)}
+
+
+def bundle_contents(folder: Path) -> dict[str, Any]:
+    """What a bundle holds; every file of it is checked for that."""
+    from snnsim.deploy.bundle import open_bundle
+
+    bundle = open_bundle(folder)
+    graph, arrivals, facts = bundle.graph(), bundle.arrivals(), bundle.manifest
+    return {
+        "file": str(folder), **{key: facts[key] for key in ("name", "target", "semantics", "dt_ms", "steps", "units",
+                                                            "synapses", "snnsim")},
+        "arrivals": arrivals.step.size,
+        "groups": [{"name": group.name, "n": group.n, "model": group.model} for group in graph.groups],
+        "connections": [_connection(graph, each) for each in graph.connections],
+        "traces": [{"population": graph.groups[trace.group].name, "variable": trace.variable,
+                    "units": len(trace.units), "every_ms": trace.every * graph.dt} for trace in graph.traces],
+        "files": [{"name": name, "bytes": entry["bytes"], "sha256": entry["sha256"][:16]}
+                  for name, entry in facts["files"].items()],
+    }
+
+
+def _connection(graph: Graph, connection: Connection) -> dict[str, Any]:
+    delays = f"{connection.delay.min()} to {connection.delay.max()}" if connection.delay.size else "-"
+    return {
+        "name": connection.label, "from": graph.groups[connection.source].name,
+        "to": graph.groups[connection.target].name, "synapses": connection.pre.size, "delays": delays,
+        "weight_exp": connection.weight_exp, "weight_bits": connection.num_weight_bits, "signs": connection.sign_mode,
+        "message_bits": connection.num_message_bits, "learns": "yes" if connection.learning else "no",
+    }
 
 
 def _counted(entries: dict[str, Any]) -> dict[str, Any]:

@@ -53,24 +53,34 @@ def _count(number: int, noun: str) -> str:
 
 def info(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A config, a recording or a NIR file.", show_default=False)
+        Path, typer.Argument(metavar="FILE", help="A config, a recording, a bundle or a NIR file.", show_default=False)
     ],
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """What is in a config, a recording or a NIR file.
+    """What is in a config, a recording, a bundle or a NIR file.
 
-    Populations, projections, synapses; for a config also which backends can run it.
+    Populations, projections, synapses; for a config also which backends can run it. The files of a bundle are checked.
     """
-    from snnsim.cli.contents import network_contents, recording_contents, show
+    from snnsim.cli.contents import bundle_contents, network_contents, recording_contents, show
 
     if file.suffix.lower() == ".nir":
         from snnsim.nir import contents as nir_contents
 
         contents = nir_contents(file)
+    elif _is_bundle(file):
+        contents = bundle_contents(file)
     else:
         contents = recording_contents(file) if _is_recording(file) else network_contents(file, settings or ())
     print_json(contents) if as_json else show(contents)
+
+
+def _is_bundle(file: Path) -> bool:
+    if not file.is_dir():
+        return False
+    from snnsim.deploy.manifest import GRAPH, is_bundle
+
+    return is_bundle(file) or (file / GRAPH).exists()
 
 
 def _is_recording(file: Path) -> bool:

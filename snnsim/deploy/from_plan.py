@@ -13,7 +13,7 @@ from snnsim.equations import Model
 from snnsim.fixed_weights import MESSAGE_BITS, FixedWeights
 from snnsim.ir import Op, Type
 from snnsim.ir.ops import check
-from snnsim.plan import Plan, Population, Projection
+from snnsim.plan import Plan, Population, Projection, model_port
 
 # Sources that the host plays: each makes as many spikes as arrive at this port, or as it draws.
 SOURCES = ("poisson", "relay", "spike_times")
@@ -59,9 +59,8 @@ def _connection(plan: Plan, projection: Projection) -> Connection:
     fixed = projection.fixed
     assert fixed is not None
     source, target, weight, delay = _synapses(projection, plan.populations[projection.target].n)
-    port = projection.ports[0].partition(" of ")[0]
     return Connection(
-        projection.label, projection.source, projection.target, port, source, target, weight, delay, fixed.weight_exp,
+        projection.label, projection.source, projection.target, model_port(projection.ports[0]), source, target, weight, delay, fixed.weight_exp,
         fixed.num_weight_bits, fixed.sign_mode, _message_bits(plan, projection, fixed),
     )
 

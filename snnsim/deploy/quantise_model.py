@@ -70,10 +70,10 @@ class Form:
 
 def read_form(rules: Rules) -> Form:
     """The form of a model; ``InputError`` with the rule that has no place on a chip."""
-    if rules.method.spike_test:
-        raise InputError(Problem("integrate", "expected one spike test in each step, found spike_test: substep"))
     threshold, potential = _threshold(rules)
     rows = _rows(rules, potential)
+    if rules.method.spike_test:
+        raise InputError(Problem("integrate", "expected one spike test in each step, found spike_test: substep"))
     reset = None if threshold is None else _reset(rules, potential)
     resets = frozenset(rules.reset) - {potential}
     return Form(potential, rows, threshold, reset, resets, rules.refractory if threshold else None)
@@ -142,11 +142,12 @@ def _states(tree: Expr) -> set[str]:
 
 
 def _rows(rules: Rules, potential: str) -> dict[str, Row]:
-    values = step(replace(rules, spike=None, reset={}, refractory=None, payload=None)).values
+    method = replace(rules.method, spike_test=False)
+    values = step(replace(rules, spike=None, reset={}, refractory=None, payload=None, method=method)).values
     rows: dict[str, Row] = {}
     waiting = [potential]
     while waiting:
-        name = waiting.pop()
+        name = waiting.pop(0)
         if name not in rows:
             rows[name] = _row(rules, name, values[name])
             waiting += rows[name].states

@@ -193,6 +193,8 @@ def _read(name: str | Path, base_dir: Path | None) -> tuple[Document, Path]:
     if path.suffix not in (".yaml", ".yml") and not path.exists():
         raise InputError(f"unknown target {str(name)!r}; expected one of: {', '.join(texts())}, or a YAML file"
                          f"{did_you_mean(str(name), texts())}")
+    if base_dir is not None and not path.exists():
+        raise InputError(f"no such file: {name}")
     own = read_yaml(path)
     if isinstance(own.data, dict) and "name" not in own.data:
         own.data["name"] = path.stem

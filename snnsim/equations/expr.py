@@ -227,7 +227,14 @@ def _div(a: Expr, b: Expr) -> Expr | None:
     return make(Op.MUL, a, make(Op.DIV, ONE, b)) if b.hoistable and not a.hoistable else None
 
 
-_RULES: dict[Op, Callable[..., Expr | None]] = {Op.NEG: _neg, Op.ADD: _add, Op.SUB: _sub, Op.MUL: _mul, Op.DIV: _div}
+def _shl(a: Expr, b: Expr) -> Expr | None:
+    numbers = _numbers(a, b)
+    return _fold(math.ldexp(numbers[0], int(numbers[1]))) if numbers and 0 <= numbers[1] < 64 else None
+
+
+_RULES: dict[Op, Callable[..., Expr | None]] = {
+    Op.NEG: _neg, Op.ADD: _add, Op.SUB: _sub, Op.MUL: _mul, Op.DIV: _div, Op.SHL: _shl,
+}
 
 
 def total(terms: Iterable[Expr]) -> Expr:

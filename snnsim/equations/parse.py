@@ -142,7 +142,7 @@ class Parser:
 
     def _subscript(self, node: ast.Subscript) -> Typed:
         name, index = ast.unparse(node.value), ast.unparse(node.slice)
-        found = {"n": self.lookup.find, "n + 1": self.following}.get(index, lambda _: None)(name)
+        found = {"n": self.previous, "n + 1": self.following}.get(index, lambda _: None)(name)
         if found is None:
             raise InputError(f"{name}[{index}] is not known here; x[n] is the value before the step, "
                              "x[n+1] the new value of a map that stands on an earlier line")

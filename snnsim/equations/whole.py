@@ -46,7 +46,7 @@ class WholeEmitter:
     def _emit(self, e: Expr) -> int:
         if e.op is Op.CONST:
             return self.builder.const(int(e.data) if e.type is Type.REAL else e.data)
-        if e.hoistable:
+        if e.hoistable and e.type is Type.REAL:
             self.wholes[text(e)] = e
             return self.builder(Op.WHOLE, data=text(e))
         if e.op is Op.TRUNC:
@@ -96,7 +96,7 @@ def _faults_of(path: str, expr: Expr) -> Iterator[Problem]:
     for e in postorder([expr], stop=_is_leaf):
         if e.op is Op.CONST and e.type is Type.REAL and not float(e.data).is_integer():
             yield Problem(path, f"expected whole numbers, found {number(e.data)}")
-        if e.op is Op.TRUNC and not (e.args[0].op is Op.MUL and e.args[0].args[1].hoistable):
+        if e.op is Op.TRUNC and not (e.hoistable or (e.args[0].op is Op.MUL and e.args[0].args[1].hoistable)):
             yield Problem(path, f"trunc(...) takes a product with an expression of parameters, found {text(e)}")
 
 

@@ -19,8 +19,8 @@ class Update:
     """Source text of an update function, and what its arguments are, in order.
 
     functions: texts of what it calls. arguments: (kind, name), kind being one of scalars, wholes, param, state,
-    arrival, drive, poisson, words, marks, counts, output. scalars, wholes: parameters in the arrays of that name.
-    counted: spikes are counts (True) or marks (False), or None: it never spikes.
+    arrival, drive, poisson, words, marks, counts, payloads, output. scalars, wholes: parameters in the arrays of that
+    name. counted: spikes are counts (True) or marks (False), or None: it never spikes. graded: they carry payloads.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Update:
     scalars: tuple[str, ...]
     wholes: tuple[str, ...]
     counted: bool | None
+    graded: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,12 +187,18 @@ class Printer:
         value = f"v{instr.args[0]}"
         if instr.op is Op.EMIT:
             self.spikes(instr.data, value, self.types[instr.args[0]] is Type.INT)
+        elif instr.op is Op.SEND:
+            self.messages(instr.data, value)
         else:
             place = self.element("state" if instr.op is Op.STORE else "output", instr.data)
             self.after.append(self.language.assign.format(place, value))
 
     def spikes(self, name: str, value: str, counted: bool) -> None:
         """What becomes of the spikes of the unit, a count or a mark."""
+        raise NotImplementedError
+
+    def messages(self, name: str, value: str) -> None:
+        """What becomes of the payload of the unit's spike; there is no spike where it is 0."""
         raise NotImplementedError
 
 

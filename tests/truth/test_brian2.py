@@ -130,6 +130,9 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 LINEAR = {"parameters": {"tau": "10 ms", "tau_s": "5 ms"}, "dynamics": "dv/dt = (x - v)/tau : 1\ndx/dt = -x/tau_s : 1"}
 REFUSED = {
+    "whole numbers": (
+        {"fixed_point": "lava010", "dynamics": "n[n+1] = n + 1 : 1"}, {},
+        "Brian2 computes in real numbers, and this model in whole ones (fixed_point)"),
     "sub-step tests": (
         {"dynamics": "dv/dt = (1 - v)/(10*ms) : 1", "integrate": {"rk4": 2, "spike_test": "substep"}, "spike": "v > 2"}, {},
         "brian2 tests for a spike once per step, and this model asks for a test in every sub-step (spike_test)"),
@@ -179,7 +182,7 @@ def test_the_ledger_is_in_the_docs() -> None:
 
 
 def test_which_built_in_models_are_refused() -> None:
-    """Only those that are tested for spikes in sub-steps."""
+    """Only those that are tested for spikes in sub-steps, and those in whole numbers."""
     from snnsim.models import builtin, builtin_names
 
     refused = []
@@ -189,4 +192,4 @@ def test_which_built_in_models_are_refused() -> None:
         if backends()["brian2"].refuses(make_plan(net)):
             refused.append(name)
     assert refused == [name for name in builtin_names()
-                       if "spike_test" in str(builtin(name).document.get("integrate", ""))]
+                       if builtin(name).whole or "spike_test" in str(builtin(name).document.get("integrate", ""))]

@@ -1,0 +1,89 @@
+"""The delays of a network on the chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snnsim import graph
+from snnsim.deploy.quantise_reading import Reading, is_source
+from snnsim.deploy.quantise_timing import REFERENCE, Edge, lags
+from snnsim.errors import Problem
+from snnsim.plan import delay_steps
+from snnsim.units import TIME, to_text
+
+
+@dataclass(frozen=True)
+class Delays:
+    """lags: by how many steps each population is behind its float twin (ahead, where negative)."""
+
+    reading: Reading
+    lags: dict[str, int]
+
+    def added(self, p: graph.Projection) -> int:
+        """Steps that the delays of a projection are longer on the chip."""
+        return self.reading.late(p.target.name) + self.lags[p.target.name] - self.lags[p.source.name]
+
+    def added_input(self, link: graph.Link) -> int:
+        """The same for an input."""
+        return self.reading.late(link.target.name) + self.lags[link.target.name]
+
+
+def find_delays(reading: Reading, most: int) -> Delays:
+    """Lags with which every delay can be had; delays above `most` steps, and cycles that are too fast, are faults."""
+    ahead = any(reading.late(link.target.name) for each in reading.net.inputs.values()
+                if isinstance(each, graph.Poisson) for link in each.links)
+    wanted = {name: -reading.late(name) if ahead else 0 for name in reading.net.populations}
+    found = lags(wanted, _edges(reading))
+    if isinstance(found, list):
+        reading.problems.found.append(_too_fast(reading, found))
+        found = wanted
+    delays = Delays(reading, found)
+    for p in reading.net.projections:
+        longest = _steps(reading, p.delay.high) + delays.added(p)
+        if p.coupling is None and not is_source(p.target) and longest > most:
+            reading.problems.add(f"projections.{p.entry}.delay", _too_long(reading, p, most, delays.added(p)))
+    return delays
+
+
+def _steps(reading: Reading, delay: float) -> int:
+    return int(delay_steps(delay, reading.net.dt))
+
+
+def _edges(reading: Reading) -> Iterator[Edge]:
+    for p in reading.net.projections:
+        if p.coupling is None:
+            shortest, late = _steps(reading, p.delay.low), reading.late(p.target.name)
+            least = 0 if is_source(p.target) and shortest == 0 else 1
+            yield Edge(p.source.name, p.target.name, least - shortest - late, f"projections.{p.entry}.delay")
+    for name, population in reading.net.populations.items():
+        if population.model.whole or (is_source(population) and population.model.name != "relay"):
+            yield from _fixed(name, 0)
+        for each, link in reading.links(name):
+            late = reading.late(name)
+            if isinstance(each, graph.Poisson):
+                yield from _fixed(name, -late)
+            elif len(each.train.steps):
+                first = int(each.train.steps[0]) + _steps(reading, link.delay)
+                yield Edge(REFERENCE, name, 1 - first - late, f"inputs.{each.name}.delay")
+
+
+def _fixed(name: str, lag: int) -> tuple[Edge, Edge]:
+    return Edge(REFERENCE, name, lag), Edge(name, REFERENCE, -lag)
+
+
+def _too_fast(reading: Reading, cycle: list[Edge]) -> Problem:
+    """A cycle whose delays are shorter than a step for each connection."""
+    place = next(edge.what for edge in cycle if edge.what)
+    way = " -> ".join([cycle[0].source or "the clock", *(edge.target or "the clock" for edge in cycle)])
+    missing = sum(edge.least for edge in cycle)
+    return Problem(place, f"expected at least one step of {to_text(reading.net.dt, TIME)} for each connection of the cycle "
+                          f"{way}, found {missing} step{'s' if missing > 1 else ''} too few in all of it")
+
+
+def _too_long(reading: Reading, p: graph.Projection, most: int, added: int) -> str:
+    dt = reading.net.dt
+    limit = to_text(round((most - added) * dt, 9), TIME)
+    extra = f", of which its timing takes {added}" if added > 0 else ""
+    return (f"expected at most {limit}, since the chip delays by up to {most} steps of {to_text(dt, TIME)}{extra}, found "
+            f"{to_text(p.delay.high, TIME)}; a larger dt reaches further")

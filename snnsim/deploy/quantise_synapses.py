@@ -1,0 +1,109 @@
+"""Synapses and their weights: drawn as the float network draws them, or kept as what they are drawn from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from snnsim.distributions import Array, Constant, Discrete, Exponential, Lognormal, Normal, Uniform, Value
+from snnsim.distributions.expression import Expression
+from snnsim.graph import Projection
+from snnsim.plan import delay_steps
+from snnsim.random import Stream
+from snnsim.units import DIMENSIONLESS, TIME
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+_SAMPLE = 1 << 14
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """All synapses of a projection: units int64 [k], weights float64 [k] in the unit of the port, delays in steps [k]."""
+
+    source: Ints
+    target: Ints
+    weight: Floats
+    delay: Ints
+
+    def part(self, mine: npt.NDArray[np.bool_]) -> Drawn:
+        """Some of the synapses."""
+        return Drawn(self.source[mine], self.target[mine], self.weight[mine], self.delay[mine])
+
+
+def draw(projection: Projection, seed: int, dt: float) -> Drawn:
+    """The synapses of the float network."""
+    blocks = [_columns(projection, block, seed, dt) for block in projection.bound.blocks()]
+    kinds = (np.int64, np.int64, np.float64, np.int64)
+    columns = zip(*blocks, strict=True) if blocks else [[np.zeros(0)]] * 4
+    return Drawn(*(np.concatenate(list(column)).astype(kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def _columns(projection: Projection, block: Any, seed: int, dt: float) -> tuple[Any, ...]:
+    weight, delay = (np.broadcast_to(_values(projection, key, block, seed), len(block.source)) for key in ("weight", "delay"))
+    return block.source, block.target, weight, delay_steps(delay, dt)
+
+
+def _values(projection: Projection, key: str, block: Any, seed: int) -> Any:
+    value: Value = getattr(projection, key)
+    if value.constant is not None:
+        return value.constant
+    return value.draw_for(Stream(seed, f"{projection.label}/{key}"), block)
+
+
+def sample(projection: Projection, seed: int) -> Floats:
+    """Ordinary weights of a projection, float64 [k], in the unit of the port."""
+    value = projection.weight
+    if value.constant is not None:
+        return np.array([value.constant])
+    return np.asarray(value.sample(Stream(seed, f"{projection.label}/weight"), _SAMPLE), float)
+
+
+def scaled(value: Value, factor: float) -> Value | None:
+    """Numbers without unit, `factor` times those of `value`, draw for draw; None where no distribution says them."""
+    new: dict[str, Any] = {"dimension": DIMENSIONLESS}
+    if isinstance(value, Constant):
+        return Constant(DIMENSIONLESS, float(np.rint(value.value * factor)))
+    if isinstance(value, Discrete):
+        return replace(value, values=tuple(float(np.rint(v * factor)) for v in value.values), **new)
+    if factor < 0:
+        return None
+    if isinstance(value, Uniform):
+        return replace(value, start=value.start * factor, stop=value.stop * factor, **new)
+    if isinstance(value, Normal):
+        numbers = {key: getattr(value, key) * factor for key in ("mean", "sd", "lower", "upper")}
+        return replace(value, **numbers, **new)
+    if isinstance(value, Exponential):
+        return replace(value, mean=value.mean * factor, **new)
+    return _scaled_lognormal(value, factor) if isinstance(value, Lognormal) else None
+
+
+def _scaled_lognormal(value: Lognormal, factor: float) -> Value | None:
+    """As mean and sd, which have a sign."""
+    if not factor:
+        return None
+    mu = value.mu + math.log(factor)
+    mean = value.sign * math.exp(mu + value.sigma**2 / 2)
+    sd = abs(mean) * math.sqrt(math.expm1(value.sigma**2))
+    return Lognormal(DIMENSIONLESS, mu, value.sigma, value.sign, {"mean": mean, "sd": sd})
+
+
+def later(delay: Value, steps: int, dt: float) -> Value | None:
+    """A delay that is so many steps longer for each synapse; None where no distribution says it."""
+    if delay.constant is not None:
+        return Constant(TIME, (int(delay_steps(delay.constant, dt)) + steps) * dt)
+    if steps == 0 and not isinstance(delay, Expression):
+        return delay
+    if delay.low < dt / 2:   # would be rounded up to a step before
+        return None
+    if isinstance(delay, Uniform):
+        return replace(delay, start=delay.start + steps * dt, stop=delay.stop + steps * dt)
+    if isinstance(delay, Normal):
+        return replace(delay, **{key: getattr(delay, key) + steps * dt for key in ("mean", "lower", "upper")})
+    if isinstance(delay, Discrete):
+        return replace(delay, values=tuple(v + steps * dt for v in delay.values))
+    return Array(TIME, delay.values + steps * dt) if isinstance(delay, Array) else None

@@ -1,0 +1,45 @@
+"""What ends a run: a state that is no number, a payload that no spike can carry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snnsim.engine import Chunk, Engine
+from snnsim.errors import NumericalError
+from snnsim.fixed_weights import MESSAGE_BITS
+from snnsim.ir import Type
+from snnsim.plan import Plan
+from snnsim.units import TIME, to_text
+
+
+def fault(plan: Plan, engine: Engine, chunk: Chunk) -> NumericalError | None:
+    """What is wrong after a chunk, in its last step or before; None where all is well."""
+    return _no_number(plan, engine) or _no_payload(plan, chunk)
+
+
+def _no_number(plan: Plan, engine: Engine) -> NumericalError | None:
+    """The first state that is NaN or infinite."""
+    for k, population in enumerate(plan.populations):
+        for state, kind in population.program.states.items():
+            if kind is Type.REAL and not np.isfinite(values := engine.get(k, state)).all():
+                unit = int(np.flatnonzero(~np.isfinite(values))[0])
+                return NumericalError(f"population {population.name}, unit {unit}, {state} became {values[unit]} in "
+                                      f"{_when(plan, engine.done)}; a smaller dt or another `integrate:` may help")
+    return None
+
+
+def _no_payload(plan: Plan, chunk: Chunk) -> NumericalError | None:
+    """The first payload of too many bits."""
+    wrong = np.flatnonzero(abs(chunk.payload) >> MESSAGE_BITS) if chunk.payload is not None else np.zeros(0, int)
+    if not wrong.size or chunk.payload is None:
+        return None
+    unit, payload = (int(values[wrong[0]]) for values in (chunk.unit, chunk.payload))
+    it = next(p for p in plan.populations if p.first <= unit < p.first + p.n)
+    most = (1 << MESSAGE_BITS) - 1
+    return NumericalError(f"population {it.name}, unit {unit - it.first} sent {payload} in "
+                          f"{_when(plan, int(chunk.step[wrong[0]]))}, expected {-most} to {most}: a payload has "
+                          f"{MESSAGE_BITS} bits and a sign")
+
+
+def _when(plan: Plan, step: int) -> str:
+    return f"step {step} (t = {to_text(round(step * plan.dt, 9), TIME)})"

@@ -1,0 +1,280 @@
+"""The runner: networks run in Lava itself, compared number by number with Lava's rules written once more in lava_rules.
+
+Needs an interpreter that has lava-nc 0.10 and h5py, named by SNNSIM_LAVA_PYTHON.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from lava_rules import STATES, emulate
+
+import snnsim.deploy
+from snnsim.deploy.arrivalsfile import save_arrivals
+from snnsim.deploy.graph import Arrivals, Connection, Graph, Group, Learning, Trace
+from snnsim.deploy.graphfile import save_graph
+
+PYTHON = os.environ.get("SNNSIM_LAVA_PYTHON")
+RUNNER = Path(snnsim.deploy.__path__[0]) / "runner.py"
+STEPS = 1000
+
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(not PYTHON, reason="SNNSIM_LAVA_PYTHON names no interpreter that has lava-nc")]
+
+LIF = {"du": 1000, "dv": 400, "vth": 1000, "bias_mant": 0, "bias_exp": 0}
+DELTA = {"vth": 3, "spike_exp": 1, "state_exp": 2, "cum_error": 0}
+
+
+class Lava:
+    """A runner that serves a folder."""
+
+    def __init__(self, folder, graph):
+        self.folder = folder
+        if isinstance(graph, Graph):
+            save_graph(graph, folder / "graph.h5")
+        else:
+            (folder / "graph.h5").write_bytes(graph)
+        self.process = subprocess.Popen([PYTHON, RUNNER, "serve", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=(folder / "err.txt").open("w"), text=True, start_new_session=True)
+        self.ready = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else None
+
+    def ask(self, **request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def run(self, steps, arrivals=None):
+        """Spikes [spikes, 3], and the content of the file: {place: array}."""
+        if arrivals is not None:
+            save_arrivals(arrivals, self.folder / "in.h5")
+        answer = self.ask(run=steps, arrivals=None if arrivals is None else "in.h5", out="out.h5")
+        assert list(answer) == ["done"], answer
+        found = content(self.folder / "out.h5")
+        return np.stack([found.pop(f"spikes/{name}") for name in ("step", "unit", "payload")], axis=1), found
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing of a runner may be left, whatever happened to it."""
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+        left = [] if gone(self.process.pid) else [self.process.pid]
+        for group in left:
+            os.killpg(group, signal.SIGKILL)
+        assert left == []
+
+
+def gone(session, seconds=5):
+    """Whether no process of `session` is left after at most so long."""
+    end = time.monotonic() + seconds
+    while members(session):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def members(session):
+    """Processes of a session that are not mere entries in the table of processes."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(of) == session and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def content(path):
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, at: found.update({name: at[()]} if isinstance(at, h5py.Dataset) else {}))
+    return found
+
+
+def random_synapses(rng, source, target, chance, low, high, delays=(1,), **settings):
+    """A connection between groups (number, size), port `in` unless said."""
+    post, pre = np.nonzero(rng.random((target[1], source[1])) < chance)
+    settings = {"port": "in", "label": f"{source[0]}>{target[0]}", **settings}
+    label, port = settings.pop("label"), settings.pop("port")
+    return Connection(label, source[0], target[0], port, pre, post, rng.integers(low, high, pre.size),
+                      rng.choice(delays, pre.size), **settings)
+
+
+def random_arrivals(rng, graph, steps, chance, low, high):
+    """Amounts at all ports of all groups."""
+    parts = []
+    for k, group in enumerate(graph.groups):
+        for port in range(max(1, len(group.ports))):
+            step, unit = np.nonzero(rng.random((steps, group.n)) < chance)
+            weight = np.ones(step.size, int) if group.model == "spike_times" else rng.integers(low, high, step.size)
+            parts.append(np.stack([step + 1, np.full(step.size, k), np.full(step.size, port), unit, weight]))
+    rows = np.concatenate(parts, axis=1)
+    return Arrivals(*rows[:, np.argsort(rows[0], kind="stable")])
+
+
+def make(groups, connections, **options):
+    """A graph that records all spikes, and all states in each step."""
+    traces = [Trace(k, name, np.arange(g.n), 1) for k, g in enumerate(groups) for name in STATES.get(g.model, "").split()]
+    return Graph("test", 1.0, "lava010", tuple(groups), tuple(connections), tuple(traces),
+                 dict.fromkeys(range(len(groups))), **options)
+
+
+def lif(name, n, model="loihi_lif", initial=(), **params):
+    return Group(name, n, model, {**LIF, **params}, dict(initial), ("in",))
+
+
+def feed_forward(rng):
+    groups = [Group("stimulus", 20, "spike_times", ports=("in",)), lif("hidden", 30, dv=rng.integers(0, 4096, 30)),
+              lif("out", 10, vth=rng.integers(200, 2000, 10), bias_mant=rng.integers(-30, 60, 10), bias_exp=rng.integers(0, 8, 10))]
+    wires = [random_synapses(rng, (0, 20), (1, 30), 0.3, 0, 256, sign_mode="excitatory"),
+             random_synapses(rng, (1, 30), (2, 10), 0.4, -100, 256),
+             random_synapses(rng, (1, 30), (2, 10), 0.1, -300, 1, sign_mode="inhibitory", num_weight_bits=6)]
+    return groups, wires, (0.05, -20, 60)
+
+
+def recurrent(rng):
+    """Two groups onto themselves and each other, with strong weights: currents wrap around."""
+    groups = [lif("a", 40, du=rng.integers(0, 4096, 40), initial={"u": rng.integers(-9000, 9000, 40), "v": -500}),
+              lif("b", 25, vth=3000, dv=100)]
+    wires = [random_synapses(rng, (0, 40), (0, 40), 0.2, -256, 256, weight_exp=3),
+             random_synapses(rng, (0, 40), (1, 25), 0.2, -256, 256, weight_exp=7),
+             random_synapses(rng, (1, 25), (0, 40), 0.3, -256, 256, weight_exp=7, num_weight_bits=4),
+             random_synapses(rng, (1, 25), (0, 40), 0.3, -256, 256, weight_exp=7, num_weight_bits=4, label="again")]
+    return groups, wires, (0.05, -200, 400)
+
+
+def delays(rng):
+    groups = [lif("a", 30, vth=200), lif("b", 20, vth=200)]
+    wires = [random_synapses(rng, (0, 30), (0, 30), 0.2, -60, 60, delays=range(1, 12), weight_exp=1),
+             random_synapses(rng, (0, 30), (1, 20), 0.3, -60, 200, delays=(5,)),
+             random_synapses(rng, (1, 20), (0, 30), 0.3, -200, 60, delays=(1, 2, 63), weight_exp=-2),
+             random_synapses(rng, (1, 20), (0, 30), 0.3, -200, 60, weight_exp=-3)]
+    return groups, wires, (0.05, 0, 200)
+
+
+def repeated(rng):
+    """Several synapses between the same units, within a connection and in two that are one process of Lava."""
+    wire = random_synapses(rng, (0, 10), (1, 8), 0.5, 0, 256, sign_mode="excitatory")
+    twice = Connection("twice", 0, 1, "in", np.tile(wire.pre, 2), np.tile(wire.post, 2), np.tile(wire.weight, 2),
+                       np.tile(wire.delay, 2), sign_mode="excitatory")
+    return [lif("a", 10), lif("b", 8, vth=9000)], [wire, twice], (0.2, 0, 400)
+
+
+def reset(rng):
+    groups = [lif("a", 20, "loihi_lif_reset", vth=400, reset_interval=7, reset_offset=3),
+              lif("b", 20, "loihi_lif_reset", vth=400, reset_interval=rng.integers(1, 3, 20) * 8, reset_offset=17)]
+    wires = [random_synapses(rng, (0, 20), (1, 20), 0.3, -60, 90), random_synapses(rng, (1, 20), (0, 20), 0.3, -60, 90)]
+    return groups, wires, (0.2, -50, 200)
+
+
+def ternary(rng):
+    params = {name: LIF[name] for name in ("du", "dv", "bias_mant", "bias_exp")}
+    groups = [Group("a", 30, "loihi_ternary_lif", {**params, "vth_hi": 300, "vth_lo": rng.integers(-300, -100, 30)}, {}, ("in",)),
+              lif("b", 20, vth=300)]
+    wires = [random_synapses(rng, (0, 30), (0, 30), 0.3, -80, 80, num_message_bits=1),
+             random_synapses(rng, (0, 30), (1, 20), 0.3, -80, 80, num_message_bits=1),
+             random_synapses(rng, (0, 30), (1, 20), 0.3, -80, 80)]
+    return groups, wires, (0.1, -150, 160)
+
+
+def adaptive(rng):
+    def group(name, **params):
+        common = {"delta_i": 0.3, "delta_v": 0.4, "delta_theta": 0.2, "delta_r": 0.2, "theta_0": 50, "theta_step": 30,
+                  "bias_mant": 0, "bias_exp": 0}
+        return Group(name, 20, "loihi_atrlif", {**common, **params}, {}, ("in",))
+
+    groups = [group("a"), group("b", delta_i=rng.random(20), delta_v=rng.random(20), theta_step=33.7, theta_0=rng.uniform(20, 90, 20), bias_mant=6, bias_exp=3),
+              group("c", delta_i=0, delta_v=0.0, delta_r=1, delta_theta=1)]
+    wires = [random_synapses(rng, (k, 20), (j, 20), 0.2, -20, 40) for k in range(3) for j in range(3)]
+    return groups, wires, (0.2, -30, 90)
+
+
+def sigma_delta(rng):
+    common = {**DELTA, "bias": 0, "relu": 1}
+    groups = [Group("code", 10, "loihi_delta", {**DELTA, "vth": rng.integers(0, 9, 10)}, {}, ("in",)),
+              Group("a", 20, "loihi_sigma_delta", {**common, "bias": rng.integers(-9, 9, 20)}, {}, ("in",)),
+              Group("b", 15, "loihi_sigma_delta", {**common, "cum_error": 1, "relu": 0, "spike_exp": 0}, {"sigma": 7}, ("in",)),
+              Group("c", 15, "loihi_delta", {**DELTA, "cum_error": 1}, {}, ("in",)),
+              Group("end", 10, "loihi_sigma", {}, {}, ("in",))]
+    graded = {"num_message_bits": 16}
+    wires = [random_synapses(rng, (0, 10), (1, 20), 0.4, -20, 20, **graded),
+             random_synapses(rng, (1, 20), (2, 15), 0.4, -20, 20, **graded),
+             random_synapses(rng, (1, 20), (3, 15), 0.4, -20, 20, weight_exp=-4, **graded),
+             random_synapses(rng, (2, 15), (4, 10), 0.4, -20, 20, delays=(1, 3), **graded)]
+    return groups, wires, (0.02, -40, 40)
+
+
+def resonators(rng):
+    common = {"period": 10.0, "alpha": 0.07, "state_exp": 6, "decay_bits": 12, "vth": 10}
+    groups = [Group("a", 20, "loihi_rf", {**common, "period": rng.uniform(3, 40, 20)}, {"imag": -50}, ("real", "imag")),
+              Group("b", 20, "loihi_rf_iz", {**common, "vth": rng.integers(5, 30, 20)}, {}, ("real", "imag")),
+              Group("c", 5, "loihi_rf", {**common, "state_exp": 0, "decay_bits": 7, "vth": 300}, {}, ("real", "imag"))]
+    wires = [random_synapses(rng, (0, 20), (1, 20), 0.2, -20, 30, port="real"),
+             random_synapses(rng, (1, 20), (0, 20), 0.2, -20, 30, port="imag"),
+             random_synapses(rng, (1, 20), (2, 5), 0.2, -20, 30, port="imag")]
+    return groups, wires, (0.1, -200, 300)
+
+
+def graded(rng):
+    """Vectors of numbers; their products leave 32 bits."""
+    groups = [Group("a", 20, "loihi_graded", {"vth": rng.integers(0, 50, 20)}, {}, ("in",)),
+              Group("b", 20, "loihi_graded_relu", {"vth": 5}, {}, ("in",)),
+              Group("c", 20, "loihi_product", {"vth": 3, "exp": rng.integers(0, 9, 20)}, {}, ("in1", "in2")),
+              lif("d", 10)]
+    bits = {"num_message_bits": 24}
+    wires = [random_synapses(rng, (0, 20), (1, 20), 0.3, -30, 60, **bits),
+             random_synapses(rng, (0, 20), (2, 20), 0.3, -200, 200, port="in1", weight_exp=2, **bits),
+             random_synapses(rng, (1, 20), (2, 20), 0.3, -200, 200, port="in2", weight_exp=5, delays=(1, 4), **bits),
+             random_synapses(rng, (2, 20), (3, 10), 0.3, -200, 200)]
+    return groups, wires, (0.3, -900, 900)
+
+
+def learning(rng):
+    rule = Learning("2^-2 * y0 * x1 - 2^-2 * x0 * y1", impulses={"x1": 16, "y1": 10.5}, taus={"x1": 10, "y1": 5}, rng_seed=4)
+    other = Learning("2^-4 * y0 * x1 * y2 - 2^-3 * x0 * y1", impulses={"x1": 20.25, "y1": 30, "y2": 60},
+                     taus={"x1": 20, "y1": 7, "y2": 30}, rng_seed=9)
+    groups = [Group("stimulus", 12, "spike_times", ports=("in",)), lif("a", 15), lif("b", 10, vth=9000), lif("c", 10, vth=2000)]
+    wires = [random_synapses(rng, (0, 12), (1, 15), 0.6, 0, 120, learning=rule),
+             random_synapses(rng, (1, 15), (2, 10), 1.0, -50, 120, learning=other, weight_exp=1, num_weight_bits=7),
+             random_synapses(rng, (2, 10), (3, 10), 0.5, -50, 120)]
+    return groups, wires, (0.06, 0, 60)
+
+
+CASES = [feed_forward, recurrent, delays, repeated, reset, ternary, adaptive, sigma_delta, resonators, graded, learning]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_a_network_in_lava_gives_the_numbers_of_the_rules(case, tmp_path):
+    rng = np.random.default_rng(12)
+    groups, wires, amounts = case(rng)
+    graph = make(groups, wires)
+    arrivals = random_arrivals(rng, graph, STEPS, *amounts)
+    spikes, states, synapses = emulate(graph, STEPS, arrivals)
+    assert (np.bincount(np.digitize(spikes[:, 1], graph.first)) > 20)[1:].all()
+    with Lava(tmp_path, graph) as lava:
+        found, content = lava.run(STEPS, arrivals)
+    for k, trace in enumerate(graph.traces):
+        name = groups[trace.group].name
+        np.testing.assert_array_equal(content[f"traces/{k}"], states[name][trace.variable], f"{trace.variable} of {name}")
+        np.testing.assert_array_equal(content[f"states/{name}/{trace.variable}"], states[name][trace.variable][-1])
+    np.testing.assert_array_equal(found, spikes)
+    for k, wire in enumerate(wires):
+        if wire.learning:
+            np.testing.assert_array_equal(content[f"weights/{k}/weight"], synapses[k].weight)
+            assert (content[f"weights/{k}/weight"] != wire.weight).any()
