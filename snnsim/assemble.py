@@ -13,13 +13,13 @@ from snnsim.distributions import Constant, Value, value_from_spec
 from snnsim.distributions.expression import UNIT_NAMES, Expression
 from snnsim.equations import COUNTER, Model
 from snnsim.errors import InputError, Problem, Problems, unknown
-from snnsim.fixed_weights import FIXED_KEYS, FixedWeights, resolved
 from snnsim.graph import Coupling, Population, Projection, Train
+from snnsim.loihi_synapse import check_delay_of, is_learning, make_fixed, make_learning
 from snnsim.positions import positions_from_spec
 from snnsim.random import Stream
 from snnsim.schema import PopulationSpec, ProjectionSpec
 from snnsim.synapses import STATIC, check_synapse, make_synapse, unsent
-from snnsim.synaptic import NAMES, Synaptic
+from snnsim.synaptic import NAMES, of_synapses
 from snnsim.timing import CLOSE, check_delay, cycle, round_steps
 from snnsim.trains import KEYS, read_train
 from snnsim.units import DIMENSIONLESS, TIME, Dimension, describe, to_text
@@ -121,7 +121,7 @@ def make_projections(net: Network, spec: ProjectionSpec, entry: int) -> list[Pro
     taken = {projection.label for projection in net.projections}
     for source in sources:
         for target in targets:
-            label = _label(spec, source, target, len(sources) * len(targets) > 1, taken)
+            label = projection_label(spec.name, source, target, len(sources) * len(targets) > 1, taken)
             with problems.at(""):
                 made.append(_projection(net, spec, source, target, label, entry))
     if spec.name is not None and any(projection.name == spec.name for projection in net.projections):
@@ -138,10 +138,12 @@ def _populations(net: Network, key: str, spec: ProjectionSpec, problems: Problem
     return net.find_populations(names, key, problems)
 
 
-def _label(spec: ProjectionSpec, source: Population, target: Population, several: bool, taken: set[str]) -> str:
-    """``<name>``, ``<name>/<from>-><to>`` for one of several pairs, ``<from>-><to>``, with #2... where it repeats."""
+def projection_label(
+    name: str | None, source: Population, target: Population, several: bool, taken: set[str]
+) -> str:
+    """``<name>``, ``<name>/<from>-><to>`` for one of several pairs, ``<from>-><to>``, with #2... where it is `taken`."""
     pair = f"{source.name}->{target.name}"
-    base = pair if spec.name is None else f"{spec.name}/{pair}" if several else spec.name
+    base = pair if name is None else f"{name}/{pair}" if several else name
     label, k = base, 1
     while label in taken:
         k += 1
@@ -154,7 +156,7 @@ def _projection(
     net: Network, spec: ProjectionSpec, source: Population, target: Population, label: str, entry: int
 ) -> Projection:
     problems = Problems()
-    bound = ports = weight = delay = synapse = coupling = None
+    bound = ports = weight = delay = synapse = coupling = learning = None
     read = spec.synapse is None or spec.coupling is not None
     with problems.at("connect"):
         rule = rule_from_spec(spec.connect)
@@ -170,42 +172,32 @@ def _projection(
         delay = read_delay(net, texts["delay"], f"projections.{entry}", NAMES)
     if bound and weight:
         with problems.at("weight"):
-            weight = _of_synapses(weight, bound, f"{label}/weight", 0.0)
+            weight = of_synapses(weight, bound, f"{label}/weight", 0.0)
     if bound and delay:
         with problems.at("delay"):
-            delay = _of_synapses(delay, bound, f"{label}/delay", net.dt)
+            delay = of_synapses(delay, bound, f"{label}/delay", net.dt)
     fixed = None
     if weight and spec.coupling is None:
         with problems.at(""):
-            fixed = _fixed(spec, target, weight)
+            fixed = make_fixed(spec, target, weight)
     if spec.synapse is not None and spec.coupling is None and weight:
         with problems.at("synapse"):
-            synapse = make_synapse(net, spec.synapse, weight.dimension, f"projections.{entry}.synapse")
+            if is_learning(spec.synapse):
+                learning = make_learning(net, spec.synapse, bound, label)
+            else:
+                synapse = make_synapse(net, spec.synapse, weight.dimension, f"projections.{entry}.synapse")
             read = True
+    if synapse is not None and fixed is not None and fixed.num_message_bits:
+        problems.add("num_message_bits", f"plastic synapses take each spike as one event, whatever it carries; found "
+                                         f"{fixed.num_message_bits}, expected 0")
     problems.check()
     if not (bound and ports and weight and delay and read):
         raise InputError([])   # what is missing has faults that are noted elsewhere
     made = Projection(label, spec.name, source, target, bound.rule, bound, weight, delay, spec.port, ports, entry,
-                      synapse, coupling, fixed)
+                      synapse, coupling, fixed, learning)
     check_synapse(made, net.dt)
+    check_delay_of(made, net.dt)
     return made
-
-
-def _fixed(spec: ProjectionSpec, target: Population, weight: Value) -> FixedWeights | None:
-    """What makes whole numbers of the weights, where the target computes in them."""
-    given = {key: getattr(spec, key) for key in FIXED_KEYS if getattr(spec, key) is not None}
-    if not target.model.whole:
-        for key in given:
-            found = f"found {target.model.name}"
-            raise InputError(Problem(key, f"is for models in whole numbers such as loihi_lif, {found}"))
-        return None
-    mode = resolved(given.get("sign_mode", "auto"), weight)
-    fixed = FixedWeights(target.model.fixed_point, **{**given, "sign_mode": mode}, given=tuple(given.items()))
-    problems = Problems()
-    with problems.at("weight"):
-        fixed.check(weight)
-    problems.check()
-    return fixed
 
 
 def _reached(
@@ -217,14 +209,6 @@ def _reached(
     if spec.synapse not in (None, STATIC) and target.schedule is not None:
         return ("", ""), unsent(net, text)
     return weighted(net, target.model, spec.port, text, NAMES)
-
-
-def _of_synapses(value: Value, bound: Bound, stream: str, nothing: float) -> Value:
-    """A weight or delay fit for the synapses of `bound`; `nothing`: its range where there is none."""
-    if isinstance(value, Expression):
-        return Synaptic(value.dimension, value, bound, Stream(bound.seed, stream), nothing)
-    value.check_size(bound.synapses, "synapses")
-    return Constant(value.dimension, nothing) if value.size == 0 else value
 
 
 def _given(spec: ProjectionSpec, bound: Bound | None, key: str, problems: Problems) -> Any:

@@ -87,9 +87,15 @@ def _projection(pairs: list[Projection]) -> Data:
         own.pop("delay", None)   # it has none
     return _given(
         name=first.name, **ends, connect=connect, **own, port=first.port,
-        synapse=first.synapse and _synapse(first.synapse), coupling=first.coupling and _coupling(first.coupling),
+        synapse=_rule(first), coupling=first.coupling and _coupling(first.coupling),
         **dict(first.fixed.given if first.fixed else ()),
     )
+
+
+def _rule(projection: Projection) -> Data | None:
+    if projection.learning is not None:
+        return plain(projection.learning.to_spec())  # type: ignore[no-any-return]
+    return projection.synapse and _synapse(projection.synapse)
 
 
 def _coupling(coupling: Coupling) -> Data:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from neo import Block
 
 YAML = (".yaml", ".yml")
+_COLUMNS = ["population", "node_id", "time_ms"]
 
 
 def convert(
@@ -139,23 +140,29 @@ def _to_yaml(result: Result, path: Path) -> None:
 
 
 def _to_csv(result: Result, path: Path) -> None:
-    """One line per spike; the times are written so that reading gives the same float64."""
+    """One line per spike; the times are written so that reading gives the same float64.
+
+    Where some population sends payloads there is a column for them, which is empty for the others.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["population", "node_id", "time_ms"])
+        writer.writerow([*_COLUMNS, "payload"] if result.graded else _COLUMNS)
         for name in result.populations:
-            for times, ids in result.blocks(name):
-                writer.writerows(zip([name] * len(ids), ids.tolist(), times.tolist(), strict=True))
+            empty = [""] if result.graded and name not in result.graded else []
+            for times, ids, *sent in result.message_blocks(name):
+                columns = [ids, times, *sent, *(np.full(len(ids), text) for text in empty)]
+                writer.writerows(zip([name] * len(ids), *(column.tolist() for column in columns), strict=True))
 
 
 def _to_npz(result: Result, path: Path) -> None:
-    """Arrays ``<population>/times``, ``/ids``, ``/n``; ``<population>/<variable>/data``, ``/times``, ``/units``;
-    ``snnsim/weights/<name>/values``, ``/times``, ``/source``, ``/target``.
+    """Arrays ``<population>/times``, ``/ids``, ``/n``, ``/payloads``; ``<population>/<variable>/data``, ``/times``,
+    ``/units``; ``snnsim/weights/<name>/values``, ``/times``, ``/source``, ``/target``.
     """
     arrays: dict[str, NDArray[Any]] = {"dt_ms": np.array(result.dt), "steps": np.array(result.steps)}
     for name in result.populations:
         times, ids = result.spikes(name)
         arrays |= {f"{name}/times": times, f"{name}/ids": ids, f"{name}/n": np.array(result.size(name))}
+        arrays |= {f"{name}/payloads": result.payloads(name)} if name in result.graded else {}
     for population, variable in result.traces:
         trace, key = result.trace(population, variable), f"{population}/{variable}"
         arrays |= {f"{key}/data": trace.data, f"{key}/times": trace.times, f"{key}/units": trace.units}
@@ -180,43 +187,58 @@ def _to_neo_text(result: Result, path: Path) -> None:
                 file.write("\t".join(map(repr, train.tolist())) + "\n")
 
 
-def _from_csv(path: Path) -> Iterator[tuple[str, tuple[Any, Any, int | None]]]:
-    spikes: dict[str, tuple[list[float], list[int]]] = {}
+class _Trains(NamedTuple):
+    """Spikes of a population: times in ms, units, what they carry (nothing where they carry none), how many units."""
+
+    times: Any
+    ids: Any
+    payloads: Any
+    n: int | None = None
+
+
+def _from_csv(path: Path) -> Iterator[tuple[str, _Trains]]:
+    spikes: dict[str, _Trains] = {}
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
-        if next(lines, []) != ["population", "node_id", "time_ms"]:
-            raise InputError(Problem(str(path), "expected the columns population, node_id, time_ms"))
+        header = next(lines, [])
+        if header not in (_COLUMNS, [*_COLUMNS, "payload"]):
+            raise InputError(Problem(str(path), f"expected the columns {', '.join(_COLUMNS)}"))
         for row in lines:
             try:
-                name, unit, time = row
-                times, ids = spikes.setdefault(name, ([], []))
-                ids.append(int(unit))
-                times.append(float(time))
+                name, unit, time, payload = row if len(header) > len(_COLUMNS) else [*row, ""]
+                trains = spikes.setdefault(name, _Trains([], [], []))
+                trains.ids.append(int(unit))
+                trains.times.append(float(time))
+                trains.payloads.extend(map(int, [payload] if payload else []))
+                if len(trains.payloads) not in (0, len(trains.ids)):
+                    raise ValueError
             except ValueError as error:
-                found = ",".join(row)
-                raise InputError(
-                    Problem("", f"expected population,node_id,time_ms, found {found}", str(path), lines.line_num)
-                ) from error
-    yield from ((name, (times, ids, None)) for name, (times, ids) in spikes.items())
+                text = f"expected {','.join(header)}, found {','.join(row)}"
+                raise InputError(Problem("", text, str(path), lines.line_num)) from error
+    yield from spikes.items()
 
 
-def _from_npz(path: Path) -> Iterator[tuple[str, tuple[Any, Any, int | None]]]:
+def _from_npz(path: Path) -> Iterator[tuple[str, _Trains]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             names = [name.removesuffix("/ids") for name in file.files if name.endswith("/ids")]
-            found = [(name, (file[f"{name}/times"], file[f"{name}/ids"], int(file[f"{name}/n"]))) for name in names]
+            found = [(name, _Trains(file[f"{name}/times"], file[f"{name}/ids"], file.get(f"{name}/payloads", ()),
+                                    int(file[f"{name}/n"]))) for name in names]
     except (ValueError, KeyError, OSError) as error:
         raise InputError(Problem(str(path), "expected arrays <population>/times, /ids and /n")) from error
     yield from found
 
 
-def _in_memory(trains: dict[str, tuple[Any, Any, int | None]]) -> Result:
-    sizes = {name: n if n is not None else max(ids, default=-1) + 1 for name, (_, ids, n) in trains.items()}
-    store = MemoryStore(RecordingPlan(dt=float("nan"), populations=sizes))
-    for name, (times, ids, _) in trains.items():
-        times, ids = np.asarray(times, dtype=np.float64), np.asarray(ids, dtype=np.int64)
+def _in_memory(found: dict[str, _Trains]) -> Result:
+    sizes = {name: trains.n if trains.n is not None else max(trains.ids, default=-1) + 1
+             for name, trains in found.items()}
+    graded = frozenset(name for name, trains in found.items() if len(trains.payloads))
+    store = MemoryStore(RecordingPlan(dt=float("nan"), populations=sizes, graded=graded))
+    for name, trains in found.items():
+        times, ids = np.asarray(trains.times, dtype=np.float64), np.asarray(trains.ids, dtype=np.int64)
         order = np.lexsort((ids, times))
-        store.spikes(name, times[order], ids[order])
+        sent = [np.asarray(trains.payloads, dtype=np.int64)[order]] if name in graded else []
+        store.spikes(name, times[order], ids[order], *sent)
     store.finish({})
     return Result([store])
 

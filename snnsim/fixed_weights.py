@@ -6,7 +6,6 @@ and brian2-loihi 0.5.2 for ``loihi1``.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +67,11 @@ class FixedWeights:
             kept = np.clip(kept, -_LIMIT, _LIMIT)
         return int(kept) if np.ndim(kept) == 0 else kept
 
+    @property
+    def most(self) -> int:
+        """The largest size of what any mantissa adds."""
+        return max(abs(self.whole(mantissa)) for mantissa in self.range)
+
     def largest(self, weight: Value) -> int:
         """The largest size of what one weight adds."""
         return max(abs(self.whole(weight.low)), abs(self.whole(weight.high)))
@@ -76,10 +80,8 @@ class FixedWeights:
         """``InputError`` where a mantissa has no place in the bits of its mode."""
         low, high = self.range
         if not (low <= weight.low and weight.high <= high):
-            finite = math.isfinite(weight.low) and math.isfinite(weight.high)
-            how = "" if finite else "; give the distribution low and high"
             raise InputError(f"expected whole numbers from {low} to {high} for {self.sign_mode} weights, found "
-                             f"{weight.low:g} to {weight.high:g}{how}")
+                             f"{weight.low:g} to {weight.high:g}")
         if weight.constant is not None and not float(weight.constant).is_integer():
             raise InputError(f"expected a whole number, found {weight.constant:g}; weight_exp shifts it")
 

@@ -16,6 +16,7 @@ from snnsim.connect import Bound, Rule
 from snnsim.distributions import Value
 from snnsim.equations import Model
 from snnsim.fixed_weights import FixedWeights
+from snnsim.loihi_learning import Learning
 from snnsim.positions import Placed, Positions
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Projection:
     delay: in ms; 0 acts within the step. entry: which ``project`` call or entry of the file it comes from. synapse: the
     rule of plastic ones; their ports are empty where the target receives nothing, as one that plays given spikes does.
     coupling: what its synapses do in every step in place of transmitting spikes; its ports are empty. fixed: what makes
-    whole numbers of its weights, where the target computes in them.
+    whole numbers of its weights, where the target computes in them. learning: how they change as on Loihi 2.
     """
 
     label: str
@@ -115,6 +116,12 @@ class Projection:
     synapse: Synapse | None = None
     coupling: Coupling | None = None
     fixed: FixedWeights | None = None
+    learning: Learning | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether its weights may change."""
+        return self.synapse is not None or self.learning is not None
 
 
 @dataclass(frozen=True, eq=False)

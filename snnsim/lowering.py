@@ -95,7 +95,7 @@ def _projection(
     quanta = (1.0, 1.0) if reached == ("", "") else (ports[reached[0]].quantum, ports[reached[1]].quantum)
     return plan.Projection(p.label, order[p.source.name], order[p.target.name], p.bound, p.weight, p.delay, reached,
                            quanta, delays, net.seed, net.dt, make_plasticity(p, order, net.dt), make_coupling(net, p),
-                           p.fixed)
+                           p.fixed, p.learning)
 
 
 def ports_of(p: graph.Projection) -> tuple[str, str]:
@@ -220,7 +220,8 @@ class _Lowering:
                 count = p.bound.max_indegree * _most_spikes(self.net, p.source, seen)
                 if p.fixed is not None:
                     payload = 2.0**MESSAGE_BITS if p.fixed.num_message_bits else 1.0
-                    yield constant(p.fixed.largest(p.weight), count * payload, stored=p.weight.constant is None)
+                    largest = p.fixed.largest(p.weight) if p.learning is None else p.fixed.most
+                    yield constant(largest, count * payload, stored=p.weight.constant is None)
                 elif p.synapse is None:
                     yield contribution(p.weight, count, p.label, self.net.seed)
                 else:

@@ -17,6 +17,7 @@ from snnsim.connect import Block, Bound
 from snnsim.distributions import Value
 from snnsim.fixed_weights import FixedWeights
 from snnsim.ir import Op, Program
+from snnsim.loihi_learning import Learning
 from snnsim.plan_rules import Coupling, Plasticity
 from snnsim.random import Stream, WordSource, numpy_words
 
@@ -114,7 +115,8 @@ class Population:
 class Synapses(NamedTuple):
     """A block of synapses; port, weight (quanta) and delay (steps) are scalars where all synapses share them.
 
-    Of a plastic projection, the weight is the `w` of its rule, a real number, and so it is of a coupling.
+    Of a plastic projection, the weight is the `w` of its rule, a real number, and so it is of a coupling; of a learning one
+    it is a mantissa.
     """
 
     source: np.ndarray
@@ -142,6 +144,12 @@ class Projection:
     plastic: Plasticity | None = None
     coupling: Coupling | None = None
     fixed: FixedWeights | None = None
+    learning: Learning | None = None
+
+    @property
+    def rule(self) -> Plasticity | Learning | None:
+        """What changes its weights."""
+        return self.plastic or self.learning
 
     @property
     def payloads(self) -> bool:
@@ -151,7 +159,7 @@ class Projection:
     @property
     def spiking(self) -> bool:
         """Whether it transmits spikes, with weights that stay as they are."""
-        return self.plastic is None and self.coupling is None
+        return self.rule is None and self.coupling is None
 
     @property
     def constant_weight(self) -> bool:
@@ -180,6 +188,8 @@ class Projection:
 
     def in_quanta(self, weight: Any) -> tuple[Any, Any]:
         """The same for some weights, or for the one that all synapses share."""
+        if self.learning is not None and self.fixed is not None:
+            return 0, self.fixed.kept(weight)
         if not self.spiking:
             return 0, weight * (self.plastic.sign if self.plastic else 1)
         if self.fixed is not None:
@@ -195,6 +205,13 @@ class Projection:
     def steps(self, block: Block, words: WordSource = numpy_words) -> Any:
         """Delays in steps."""
         return delay_steps(self._draw(self.delay, self.stream("delay", words), block), self.dt)
+
+    def learned(self, block: Block, words: WordSource = numpy_words) -> dict[str, Any]:
+        """What changes in learning synapses as it is at the beginning, whole numbers: w and tags."""
+        assert self.learning is not None
+        tags = {name: value for name, value in self.learning.tags.items() if name in self.learning.states}
+        return {**dict.fromkeys(self.learning.states, 0), "w": self.weights(block, words)[1],
+                **{name: np.rint(self._draw(value, self.stream(name, words), block)) for name, value in tags.items()}}
 
     def stream(self, kind: str, words: WordSource) -> Stream:
         """What weights or delays are drawn from."""

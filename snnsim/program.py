@@ -111,12 +111,12 @@ class Program:
             raise InputError(unknown("projection", str(projection), map(str, known)))
         number = known[projection]
         it = self.plan.projections[number]
-        if it.plastic is None:
+        if it.rule is None:
             table = it.table(self.plan.populations[it.target].n)
             weight = table["weight"] * np.array(it.quanta)[table["port"]]
         else:
             table = self.engine.synapses_of(number)
-            weight = it.plastic.sign * table["w"].astype(np.float64)
+            weight = it.rule.sign * table["w"].astype(np.float64)
         return {"source": table["source"], "target": table["target"], "weight": weight,
                 "delay": table["delay"] * self.plan.dt}
 
@@ -158,7 +158,7 @@ class Program:
 
     def _plastic(self) -> list[int]:
         """Numbers of the plastic projections."""
-        return [k for k, p in enumerate(self.plan.projections) if p.plastic is not None]
+        return [k for k, p in enumerate(self.plan.projections) if p.rule is not None]
 
     def _adapt(self, steps: int, took: float) -> None:
         """Chunks long enough that Python costs little, short enough that Ctrl-C and progress are prompt."""
@@ -225,16 +225,17 @@ class Program:
         names = {k: self.plan.populations[k] for k in self.plan.recorded}
         subsets = {names[k].name: ids for k, ids in self.plan.recorded.items() if ids is not None}
         sizes = {p.name: p.n for p in names.values()}
+        graded = frozenset(p.name for p in names.values() if p.graded)
         return RecordingPlan(self.plan.dt, sizes, traces, self.net.to_yaml(), provenance, subsets, self.done,
-                             self._weight_plans())
+                             self._weight_plans(), graded)
 
     def _weight_plans(self) -> list[WeightPlan]:
         plans, double = [], self.plan.dtype is np.float64
         for asked, request in zip(self.net.recording.weights, self.plan.weights, strict=True):
             it, table = self.plan.projections[request.projection], self.engine.synapses_of(request.projection)
-            assert it.plastic is not None
+            assert it.rule is not None
             source, target = (table[side][request.synapses] for side in ("source", "target"))
-            plans.append(WeightPlan(asked.name, source, target, request.on_pre, request.every, it.plastic.unit, double,
+            plans.append(WeightPlan(asked.name, source, target, request.on_pre, request.every, it.rule.unit, double,
                                     it.label))
         return plans
 

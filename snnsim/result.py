@@ -32,6 +32,7 @@ class Source(Protocol):
     def cut(self, step: int) -> None: ...
     def count(self, population: str) -> int: ...
     def read_spikes(self, population: str, lo: int = 0, hi: int | None = None) -> tuple[Any, Any]: ...
+    def read_payloads(self, population: str, lo: int = 0, hi: int | None = None) -> NDArray[np.int64]: ...
     def read_rows(self, index: int, lo: int = 0, hi: int | None = None) -> NDArray[np.floating]: ...
     def count_weights(self, index: int) -> int: ...
     def read_weights(self, index: int, lo: int = 0, hi: int | None = None) -> tuple[NDArray[Any], ...]: ...
@@ -109,6 +110,11 @@ class Result:
         return list(self._of_population)
 
     @property
+    def graded(self) -> list[str]:
+        """Those of them whose spikes carry payloads."""
+        return [name for name, source in self._of_population.items() if name in source.plan.graded]
+
+    @property
     def traces(self) -> list[tuple[str, str]]:
         """(population, variable) of each trace."""
         return list(self._of_trace)
@@ -146,11 +152,23 @@ class Result:
         """Spike times in ms [K] and ids [K], sorted by time then id. Raises ``InputError`` for an unknown name."""
         return self._source(population).read_spikes(population)
 
+    def payloads(self, population: str) -> NDArray[np.int64]:
+        """What the spikes carry, in the order of ``spikes`` [K]; 1 for those of a population that sends no payloads."""
+        return self._source(population).read_payloads(population)
+
     def blocks(self, population: str, size: int = BLOCK) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
         """The same in blocks of at most `size` spikes, for recordings larger than memory."""
         source = self._source(population)
         for lo in range(0, source.count(population), size):
             yield source.read_spikes(population, lo, lo + size)
+
+    def message_blocks(self, population: str, size: int = BLOCK) -> Iterator[tuple[NDArray[Any], ...]]:
+        """The same, with payloads as a third array where `population` sends some."""
+        source = self._source(population)
+        for number, block in enumerate(self.blocks(population, size)):
+            lo = number * size
+            sent = [source.read_payloads(population, lo, lo + size)] if population in source.plan.graded else []
+            yield (*block, *sent)
 
     def steps_of(self, population: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Spikes as steps [K] and ids [K]."""
@@ -225,7 +243,8 @@ class Result:
         subsets = {name: ids for source in self._sources for name, ids in source.plan.subsets.items()}
         sizes = {name: self.size(name) for name in self.populations}
         return RecordingPlan(
-            first.dt, sizes, traces, first.network_yaml, first.provenance, subsets, first.start, weights
+            first.dt, sizes, traces, first.network_yaml, first.provenance, subsets, first.start, weights,
+            frozenset(self.graded),
         )
 
     def trace_blocks(self, population: str, variable: str, size: int = 4096) -> Iterator[NDArray[np.floating]]:

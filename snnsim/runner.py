@@ -30,7 +30,7 @@ from snnsim.saved import read_checkpoint
 class _Unkept(Recorder):
     """Takes everything and keeps nothing."""
 
-    def write_spikes(self, population: str, steps: ArrayLike, ids: ArrayLike) -> None:
+    def write_spikes(self, population: str, steps: ArrayLike, ids: ArrayLike, *payloads: ArrayLike) -> None:
         """Nothing."""
 
     def write_trace(self, index: int, data: NDArray[np.floating]) -> None:

@@ -148,6 +148,38 @@ class SynapseSpec(Spec):
     modulator_delay: Quantity = Field(default=None, description="Delay of its spikes; one step unless given.")
 
 
+class LearningSpec(Spec):
+    """Learning synapses of Loihi 2."""
+
+    model: Literal["loihi_learning"]
+    params: Any = Field(default={}, description="Rules, and numbers of the traces.")
+    init: Values = Field(default={}, description="Initial values of tag_1 and tag_2.")
+
+
+_Impulse = Annotated[float, Field(ge=0, le=127, allow_inf_nan=False)]
+_Tau = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class LearningParams(Spec):
+    """Rules of learning synapses, and what a spike adds to each trace, its time constant in steps, and the epoch."""
+
+    dw: str = ""
+    dd: str = ""
+    dt: str = ""
+    x1_impulse: _Impulse = 0.0
+    x1_tau: _Tau = 0.0
+    x2_impulse: _Impulse = 0.0
+    x2_tau: _Tau = 0.0
+    y1_impulse: _Impulse = 0.0
+    y1_tau: _Tau = 0.0
+    y2_impulse: _Impulse = 0.0
+    y2_tau: _Tau = 0.0
+    y3_impulse: _Impulse = 0.0
+    y3_tau: _Tau = 0.0
+    t_epoch: int = Field(default=1, ge=1, le=63)
+    rng_seed: int = Field(default=0, ge=0, lt=2**63)
+
+
 class CouplingSpec(Spec):
     """A continuous coupling: what the synapses of a projection add to an input of their targets in each step."""
 

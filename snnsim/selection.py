@@ -100,14 +100,14 @@ def _weights(net: Network, name: str, spec: WeightsSpec) -> Weights:
 def _plastic(net: Network, name: str) -> Projection:
     """The plastic projection of that label, or of that name where one pair has it."""
     chosen = [p for p in net.projections if name in (p.label, p.name)]
-    known = [p.label for p in net.projections if p.synapse is not None]
+    known = [p.label for p in net.projections if p.learns]
     if not chosen and name in net.promised:
         raise InputError([])   # its own faults are noted already
     if not chosen:
         raise InputError(unknown("projection", name, known))
     if len(chosen) > 1:
         raise InputError(f"expected one projection; {name} stands for {', '.join(p.label for p in chosen)}")
-    if chosen[0].synapse is None:
+    if not chosen[0].learns:
         plastic = f"plastic ones are: {', '.join(known)}" if known else "there is no plastic one"
         raise InputError(f"the weights of {name} do not change: give it a `synapse:`; {plastic}")
     return chosen[0]

@@ -47,7 +47,8 @@ class Sink:
         step, unit, ends = chunk.step[order], chunk.unit[order], np.cumsum(counts)
         for k in self._plan.recorded:
             mine, it = slice(ends[k] - counts[k], ends[k]), self._plan.populations[k]
-            recorder.write_spikes(it.name, step[mine], unit[mine] - it.first)
+            sent = [chunk.payload[order[mine]]] if it.graded and chunk.payload is not None else []
+            recorder.write_spikes(it.name, step[mine], unit[mine] - it.first, *sent)
 
     def _write_traces(self, recorder: Recorder, chunk: Chunk) -> None:
         for index, (rows, trace) in enumerate(zip(chunk.traces, self._plan.traces, strict=True)):

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from snnsim.connect import Block, Bound
-from snnsim.distributions import Value
+from snnsim.distributions import Constant, Value
 from snnsim.distributions.expression import Expression
 from snnsim.errors import InputError, Problem, Problems
 from snnsim.graph import Projection
@@ -110,6 +110,14 @@ class Synaptic(Value):
 
     def to_spec(self) -> Any:
         return self.expression.to_spec()
+
+
+def of_synapses(value: Value, bound: Bound, stream: str, nothing: float) -> Value:
+    """A weight or delay fit for the synapses of `bound`; `nothing`: its range where there is none."""
+    if isinstance(value, Expression):
+        return Synaptic(value.dimension, value, bound, Stream(bound.seed, stream), nothing)
+    value.check_size(bound.synapses, "synapses")
+    return Constant(value.dimension, nothing) if value.size == 0 else value
 
 
 def check_expressions(projections: Iterable[Projection]) -> None:

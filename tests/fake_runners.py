@@ -46,7 +46,8 @@ def save(name, spikes=((), (), ()), traces=()):
         file.create_group("traces")
         for k, rows in enumerate(traces):
             file[f"traces/{k}"] = np.array(rows, np.int64)
-        file["states/cells/v"] = np.array([7, 8], np.int64)
+        for name in ("u", "v"):
+            file[f"states/cells/{name}"] = np.array([7, 8], np.int64)
 
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 note()

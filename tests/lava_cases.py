@@ -132,7 +132,7 @@ def recurrent(
     draws, sizes = Draws(name), (30, 20)
     made = [params(draws, n, vth) if params in (lif, ternary) else params(draws, n) for n in sizes]
     groups = tuple(Group(key, n, model, values, {}, ("in",)) for key, n, values in zip("ab", sizes, made, strict=True))
-    pairs = [synapses(draws, f"{s}{t}", (s, t), (sizes[s], sizes[t]), p, **(back or settings if s else settings))
+    pairs = [synapses(draws, f"{'ab'[s]}_{'ab'[t]}", (s, t), (sizes[s], sizes[t]), p, **(back or settings if s else settings))
              for s, t in ((0, 0), (0, 1), (1, 0))]
     fed = [train for k, n in enumerate(sizes) for train in trains(draws, k, n, weights, 0.02)]
     return Case(Graph(name, 1.0, "lava010", groups, tuple(pairs)), tuple(fed), dense, auto)
@@ -145,7 +145,7 @@ def chain(
     """Groups in a row, each of n units; `links`: the settings of what leads from one to the next."""
     draws = Draws(name)
     made = tuple(Group(f"g{k}", n, model, params, {}, ("in",)) for k, (model, params) in enumerate(groups))
-    pairs = tuple(synapses(draws, f"{k}", (k, k + 1), (n, n), 0.3, **link) for k, link in enumerate(links))
+    pairs = tuple(synapses(draws, f"link{k}", (k, k + 1), (n, n), 0.3, **link) for k, link in enumerate(links))
     return Case(Graph(name, 1.0, "lava010", made, pairs), tuple(trains(draws, 0, n, weights, p)), dense)
 
 
@@ -191,7 +191,7 @@ def _neurons() -> list[Case]:
         alone("atrlif", "loihi_atrlif", ATRLIF, (40, 12, -9)),
         alone("atrlif_defaults", "loihi_atrlif", {}, (4, 2, -1)),
         alone("atrlif_overflow", "loihi_atrlif", ATRLIF, HUGE),
-        alone("atrlif_threshold_overflow", "loihi_atrlif", {"delta_i": 0, "delta_v": 0, "delta_theta": 0, "delta_r": 0,
+        alone("atrlif_threshold_overflow", "loihi_atrlif", {"delta_i": 0.0, "delta_v": 0.0, "delta_theta": 0.0, "delta_r": 0.0,
               "theta_0": 40000, "theta_step": 131071, "bias_mant": 4095, "bias_exp": 7}, (1 << 17, 3, -(1 << 16)), 0.5),
         *(alone(f"sigma_delta_{relu}{cumulative}", "loihi_sigma_delta",
                 SIGMA_DELTA | {"relu": relu, "cum_error": cumulative}, (5, 3, -8)) for relu in (0, 1) for cumulative in (0, 1)),

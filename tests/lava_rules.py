@@ -39,6 +39,7 @@ def loihi_lif(p, s, a, step):
 
 def loihi_lif_reset(p, s, a, step):
     due = step % p["reset_interval"] == p["reset_offset"] % p["reset_interval"]
+    s["phase"] = step % p["reset_interval"] + 0 * s["v"]
     for name in ("u", "v"):
         s[name] = np.where(due, 0, s[name])
     return loihi_lif(p, s, a, step)
@@ -126,7 +127,7 @@ def loihi_graded_relu(p, s, a, step):
 
 
 def loihi_product(p, s, a, step):
-    product = wrap(a["in1"] * a["in2"]) >> p["exp"]
+    product = wrap(a["in1"] * a["in2"]) >> p["shift"]
     return product * (np.abs(product) > p["vth"])
 
 
@@ -137,7 +138,7 @@ def source(p, s, a, step):
 RULES = {rule.__name__: rule for rule in (
     loihi_lif, loihi_lif_reset, loihi_ternary_lif, loihi_atrlif, loihi_sigma_delta, loihi_delta, loihi_sigma, loihi_rf,
     loihi_rf_iz, loihi_graded, loihi_graded_relu, loihi_product)}
-STATES = {"loihi_lif": "u v", "loihi_lif_reset": "u v", "loihi_ternary_lif": "u v", "loihi_atrlif": "i v theta r",
+STATES = {"loihi_lif": "u v", "loihi_lif_reset": "u v phase", "loihi_ternary_lif": "u v", "loihi_atrlif": "i v theta r",
           "loihi_sigma_delta": "sigma act residue error", "loihi_delta": "act residue error", "loihi_sigma": "sigma",
           "loihi_rf": "real imag", "loihi_rf_iz": "real imag"}
 

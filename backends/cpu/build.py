@@ -113,17 +113,18 @@ def _kind(plan: Plan, projection: Projection) -> str:
     return "rows" if projection.constant_weight else "synapses"
 
 
-def _fits_pair(plan: Plan, projection: Projection, window: int) -> bool:
-    """Places and weights take 16 bits each."""
+def _fits_pair(plan: Plan, places: Places, projection: Projection, window: int) -> bool:
+    """Places and weights take 16 bits each; a population of more units than that has a window of its own."""
     ports = plan.populations[projection.target].ports
-    return window >= 0 and all(ports[name].stored == 16 for name in projection.ports)
+    small = window >= 0 and all(end - base <= WINDOW for base, end in (each[window] for each in places.windows))
+    return small and all(ports[name].stored == 16 for name in projection.ports)
 
 
 def _place(plan: Plan, bundles: list[Bundle], places: Places, projection: Projection, kind: str, level: int,
            delays: range) -> None:
     windows = {places.window[projection.target, port] for port in _reached(projection)}
     window = windows.pop() if len(windows) == 1 else -1
-    kind = "pairs" if kind == "synapses" and _fits_pair(plan, projection, window) else kind
+    kind = "pairs" if kind == "synapses" and _fits_pair(plan, places, projection, window) else kind
     weight, graded = _row_weight(projection) if kind == "rows" else 0, plan.multiplied(projection)
     for bundle in bundles:
         same = (bundle.kind, bundle.window, bundle.level, bundle.graded) == (kind, window, level, graded)

@@ -19,6 +19,8 @@ from snnsim.plan import Plan
 
 # (first, steps) -> what the host adds in the steps first .. first + steps - 1.
 Feed = Callable[[int, int], Arrivals]
+# Lava's own count of steps.
+_PHASE = ("loihi_lif_reset", "phase")
 _NONE = np.zeros(0, np.int64)
 _NOTHING = Spikes(_NONE, _NONE, _NONE)
 
@@ -89,10 +91,12 @@ class LavaEngine:
 
     def get(self, population: int, state: str) -> np.ndarray:
         """A copy of a state, [n]."""
-        it = self.plan.populations[population]
-        if self.done and (it.name, state) not in self._states:
+        it, found = self.plan.populations[population], self._states
+        if (self.graph.groups[population].model, state) == _PHASE:
+            return _array(self.done % it.values["reset_interval"], it.n)
+        if self.done and (it.name, state) not in found:
             raise InputError(Problem(f"populations.{it.name}", f"Lava does not keep a state {state}"))
-        return self._states.get((it.name, state), np.zeros(it.n, np.int64)).copy()
+        return found.get((it.name, state), np.zeros(it.n, np.int64)).copy()
 
     def set(self, population: int, state: str, values: np.ndarray) -> None:
         """Overwrite a state, [n]; ``InputError`` after the first step."""
@@ -104,9 +108,10 @@ class LavaEngine:
         """Lava will be started with other initial states."""
         groups = list(self.graph.groups)
         for (number, state), numbers in values.items():
-            whole = _array(np.rint(numbers), groups[number].n)
-            groups[number] = replace(groups[number], initial={**groups[number].initial, state: whole})
-            self._states[groups[number].name, state] = whole
+            group, whole = groups[number], _array(np.rint(numbers), groups[number].n)
+            others = {name: value for name, value in group.initial.items() if name != state}
+            groups[number] = replace(group, initial=others | ({state: whole} if whole.any() else {}))
+            self._states[group.name, state] = whole
         self.graph = replace(self.graph, groups=tuple(groups))
         self._leave()
 

@@ -74,7 +74,7 @@ def _start(command: list[str], folder: str) -> int:
 
 def _reap() -> dict[int, int]:
     """Children that have ended -> exit code, or minus the number of a signal."""
-    ended = {}
+    ended: dict[int, int] = {}
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

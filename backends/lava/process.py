@@ -71,8 +71,8 @@ class Process:
     def kill(self) -> None:
         """End it without asking; nothing of it is left."""
         if (found := self._end.detach()) is not None:
-            _, _, arguments, _ = found
-            _end(*arguments, polite=False)
+            keeper, held, folder, owner = found[2]
+            _end(keeper, held, folder, owner, polite=False)
 
     def ask(self, command: dict[str, Any] | None, limit: float, doing: str) -> dict[str, Any]:
         """The answer to a command; None waits for one that comes by itself.
@@ -134,7 +134,7 @@ class Process:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """This process's variables: many processes of one thread each, whose temporary files are removed with the folder."""
+    """This process's variables; many processes of one thread each, whose temporary files go with the folder."""
     # A socket's name, which Python makes below TMPDIR, may have a hundred characters.
     there = {"TMPDIR": str(folder)} if len(str(folder)) <= _LONGEST_NAME else {}
     return os.environ | dict.fromkeys(_ONE_THREAD, "1") | there

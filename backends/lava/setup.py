@@ -174,8 +174,8 @@ def check(interpreter: Interpreter) -> None:
 def _two_neurons() -> Graph:
     neurons = Group("neurons", 2, "loihi_lif", {"du": 4095, "dv": 0, "vth": 10, "bias_mant": np.array([400, 0]),
                                                 "bias_exp": 0}, {}, ("in",))
-    one = {name: np.array([value], np.int32) for name, value in (("pre", 0), ("post", 1), ("weight", 4), ("delay", 1))}
-    synapse = Connection("synapse", 0, 0, "in", **one, sign_mode="excitatory")
+    pre, post, weight, delay = (np.array([value], np.int32) for value in (0, 1, 4, 1))
+    synapse = Connection("synapse", 0, 0, "in", pre, post, weight, delay, sign_mode="excitatory")
     return Graph("check", 1.0, "lava010", (neurons,), (synapse,), (), {0: None})
 
 

@@ -83,20 +83,37 @@ def _row(expected: Result, found: Result) -> dict[str, Any]:
 
 
 def first_difference(expected: Result, found: Result) -> str | None:
-    """The earliest spike that only one of two results has, as ``"exc[17] at 12.3 ms"``; None where all are equal."""
-    import numpy as np
+    """The earliest spike that only one of two results has, as ``"exc[17] at 12.3 ms"``; None where all are equal.
 
-    earliest: list[tuple[int, int, str]] = []
+    Or that carries another payload, as ``"exc[17] at 12.3 ms, 5 and 6"``.
+    """
+    earliest: list[tuple[int, int, str, str]] = []
     for population in expected.populations:
-        size = expected.size(population)
-        first, second = (_keys(result, population) for result in (expected, found))
-        only_one = np.setxor1d(first, second)
-        if len(only_one):
-            earliest.append((*divmod(int(only_one[0]), size), population))
+        differing = [(int(keys[0]), text) for keys, text in (_only_one(expected, found, population),
+                                                             _carry_other(expected, found, population)) if len(keys)]
+        earliest += [(*divmod(key, expected.size(population)), population, text) for key, text in differing]
     if not earliest:
         return None
-    step, unit, population = min(earliest)
-    return f"{population}[{unit}] at {step * expected.dt:g} ms"
+    step, unit, population, text = min(earliest)
+    return f"{population}[{unit}] at {step * expected.dt:g} ms{text}"
+
+
+def _only_one(expected: Result, found: Result, population: str) -> tuple[NDArray[np.int64], str]:
+    """Spikes that only one of two results has."""
+    import numpy as np
+
+    return np.setxor1d(_keys(expected, population), _keys(found, population)), ""
+
+
+def _carry_other(expected: Result, found: Result, population: str) -> tuple[NDArray[np.int64], str]:
+    """Spikes of both that carry another payload, and the payloads of the first of them."""
+    import numpy as np
+
+    results = (expected, found)
+    keys, *places = np.intersect1d(*(_keys(each, population) for each in results), return_indices=True)
+    one, other = (each.payloads(population)[place] for each, place in zip(results, places, strict=True))
+    wrong = np.flatnonzero(one != other)
+    return keys[wrong], f", {one[wrong[0]]} and {other[wrong[0]]}" if wrong.size else ""
 
 
 def _keys(result: Result, population: str) -> NDArray[np.int64]:

@@ -125,13 +125,13 @@ def recording_contents(file: Path) -> dict[str, Any]:
     import snnsim
 
     result = snnsim.open(file)
-    rates = result.rates()
+    rates, graded = result.rates(), result.graded
     return {
         "file": str(file), "finished": result.finished, "running": result.running,
         "duration_ms": result.duration, "dt_ms": result.dt, **result.provenance,
         "populations": [
             {"name": name, "n": result.size(name), "recorded": len(result.units(name)), "spikes": result.count(name),
-             "rate_hz": rates[name]}
+             "rate_hz": rates[name], **({"payloads": name in graded} if graded else {})}
             for name in result.populations
         ],
         "traces": [_trace(result, *key) for key in result.traces],

@@ -90,41 +90,32 @@ def cut(group: Group, limits: Limits, sources: int, lists: int, ranges: np.ndarr
         np.zeros(connections, np.int64), np.zeros((connections, limits.widths.size), np.int64),
         np.zeros(connections, np.bool_), np.zeros(settings, np.int64), np.zeros(connections, np.int8),
     )
-    rows, kind = _cut(group, limits, work, ranges)
-    return Pieces(*(np.ascontiguousarray(column) for column in rows.T[:5]), rows[:, 5].astype(bool), kind)
+    most = int(np.diff(ranges).sum())
+    rows, kind = np.zeros((most, 6), np.int64), np.zeros((most, connections), np.int8)
+    pieces = _cut(group, limits, work, ranges, rows, kind)
+    return Pieces(*(np.ascontiguousarray(column) for column in rows[:pieces].T[:5]), rows[:pieces, 5] > 0, kind[:pieces])
 
 
 @compiled("deploy")
-def _cut(group, limits, work, ranges):  # type: ignore[no-untyped-def]
+def _cut(group, limits, work, ranges, rows, kinds):  # type: ignore[no-untyped-def]
     """A row for each piece: start, stop, bits, sources, delay, whether it fits; and the kinds of its lists."""
-    rows, kinds = np.zeros((16, 6), np.int64), np.zeros((16, group.format.size), np.int8)
-    pieces, now = 0, 0
+    pieces, now = 0, np.int64(0)   # a plain 0 would be a type of its own, and everything compiled twice
     for k in range(ranges.shape[0]):
         start = ranges[k, 0]
         while start < ranges[k, 1]:
-            if pieces == rows.shape[0]:
-                rows, kinds = _doubled(rows), _doubled(kinds)
             now = _piece(group, limits, work, start, ranges[k, 1], now, rows[pieces], kinds[pieces])
             start = rows[pieces, 1]
             pieces += 1
-    return rows[:pieces], kinds[:pieces]
-
-
-@compiled("deploy")
-def _doubled(rows):  # type: ignore[no-untyped-def]
-    more = np.zeros((2 * rows.shape[0], rows.shape[1]), rows.dtype)
-    more[: rows.shape[0]] = rows
-    return more
+    return pieces
 
 
 @compiled("deploy")
 def _piece(group, limits, work, start, end, now, row, kind):  # type: ignore[no-untyped-def]
     """Fill a piece from `start` on, at most up to `end`; `now` counts the units that were ever taken."""
-    work.many[:] = 0
-    work.sparse[:] = 0
-    work.double[:] = False
-    work.settings[:] = 0
-    row[:] = 0
+    work.many.fill(0)
+    work.sparse.fill(0)
+    work.double.fill(False)
+    work.settings.fill(0)
     row[0] = start
     begin, sources, delay = now, 0, 0
     for unit in range(start, end):
@@ -138,7 +129,8 @@ def _piece(group, limits, work, start, end, now, row, kind):  # type: ignore[no-
         if not fits and unit > start:
             break
         row[1], row[2], row[3], row[4], row[5] = unit + 1, bits, sources, delay, fits
-        kind[:] = work.kind
+        for c in range(kind.size):
+            kind[c] = work.kind[c]
         if not fits:
             break
     return now

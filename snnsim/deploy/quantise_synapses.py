@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from snnsim.distributions import Array, Constant, Discrete, Exponential, Lognormal, Normal, Uniform, Value
-from snnsim.distributions.expression import Expression
 from snnsim.graph import Projection
 from snnsim.plan import delay_steps
 from snnsim.random import Stream
+from snnsim.synaptic import Synaptic
 from snnsim.units import DIMENSIONLESS, TIME
 
 Ints = npt.NDArray[np.int64]
@@ -96,8 +96,8 @@ def later(delay: Value, steps: int, dt: float) -> Value | None:
     """A delay that is so many steps longer for each synapse; None where no distribution says it."""
     if delay.constant is not None:
         return Constant(TIME, (int(delay_steps(delay.constant, dt)) + steps) * dt)
-    if steps == 0 and not isinstance(delay, Expression):
-        return delay
+    if steps == 0:
+        return delay.expression if isinstance(delay, Synaptic) else delay
     if delay.low < dt / 2:   # would be rounded up to a step before
         return None
     if isinstance(delay, Uniform):

@@ -55,7 +55,7 @@ class HungUp(Exception):
 
 
 class Model(NamedTuple):
-    """A process of Lava. split: parameters that Lava takes only once for all units of a process."""
+    """A process of Lava. params: what may differ between its units; split: what Lava takes once for all of them."""
 
     process: str
     states: str
@@ -68,7 +68,7 @@ LIF = "du dv bias_mant bias_exp"
 RESONATOR = ("real imag", "period alpha vth", "state_exp decay_bits", {"real": "a_real_in", "imag": "a_imag_in"})
 MODELS = {
     "loihi_lif": Model("LIF", "u v", f"{LIF} vth"),
-    "loihi_lif_reset": Model("LIFReset", "u v", f"{LIF} vth", "reset_interval reset_offset"),
+    "loihi_lif_reset": Model("LIFReset", "u v phase", f"{LIF} vth", "reset_interval reset_offset"),
     "loihi_ternary_lif": Model("TernaryLIF", "u v", f"{LIF} vth_hi vth_lo"),
     "loihi_atrlif": Model("ATRLIF", "i v theta r", "delta_i delta_v delta_theta delta_r theta_0 bias_mant bias_exp", "theta_step"),
     "loihi_sigma_delta": Model("SigmaDelta", "sigma act residue error", "vth bias spike_exp state_exp", "cum_error relu"),
@@ -152,6 +152,8 @@ def read_graph(path: Path) -> Graph:
         with h5py.File(path, "r") as file:
             check_kind(file)
             groups = read_groups(file)
+            if not sum(group.n for group in groups):
+                raise GraphError(f"{path}: expected a graph with units, found none")
             return Graph(groups, [read_connection(at, k, groups) for k, at in numbered(file, "connections")],
                          [{**at.attrs, "units": at["units"][()]} for _, at in numbered(file, "traces")],
                          {int(k): units[()] for k, units in file.get("recorded", {}).items()})
@@ -396,6 +398,14 @@ class Watched:
         self.proc_params["log"].step(self)
 
 
+class Resets(Watched):
+    """LIFReset, which looks at the step and keeps no count; `phase` is the step modulo its interval."""
+
+    @property
+    def phase(self) -> np.ndarray:
+        return np.full(self.v.size, self.time_step % self.reset_interval)  # type: ignore[attr-defined]
+
+
 class Learns(Watched):
     """A connection that learns where it has synapses; Lava's own would make one of every pair of units."""
 
@@ -524,7 +534,7 @@ class Network:
         pool.log = Log(self.clock, names, slice(None), shared(len(names), pool.units.size))
         pool.out = process.s_out
         process.proc_params["log"] = pool.log
-        self.mixed(Watched, process)
+        self.mixed(Resets if "phase" in names else Watched, process)
         self.inputs.update({(number, name): getattr(process, port) for name, port in pool.model.ports.items()})
 
     def add_host(self) -> None:
@@ -668,21 +678,24 @@ def make_neurons(lava: SimpleNamespace, pool: Pool) -> Any:
     process = getattr(lava, pool.model.process)(shape=(pool.units.size,), **options)
     if vth is not None:
         process.vth.init = np.left_shift(vth, options["state_exp"])
-    for name in {name for group, _ in pool.parts for name in group.initial}:
-        set_initial(process, pool, name)
+    set_initial(process, pool)
     for var in process.vars:
         if var.shape == (1,) and np.ndim(var.init) == 1:
             var.shape = np.shape(var.init)
     return process
 
 
-def set_initial(process: Any, pool: Pool, name: str) -> None:
-    group, initial = pool.parts[0][0], pool.initial(name)
-    if name not in pool.model.states.split():  # type: ignore[union-attr]
-        raise GraphError(f"group {group.name}: Lava's {group.model} has no state {name}")
-    if name == "theta" and (initial != np.int32(np.multiply(pool.values("theta_0"), 64))).any():
-        raise GraphError(f"group {group.name}: theta begins with theta_0*64 in Lava, found {initial[0]}")
-    getattr(process, name).init = initial
+def set_initial(process: Any, pool: Pool) -> None:
+    """States of the first step, as Lava keeps them: nothing is scaled."""
+    names = {name for group, _ in pool.parts for name in group.initial}
+    for group, _ in pool.parts:
+        for name, values in group.initial.items():
+            if name == "theta" and (values != np.int32(group.values("theta_0") * 64)).any():
+                raise GraphError(f"group {group.name}: theta begins with theta_0*64 in Lava, found {values[0]}")
+            if not hasattr(process, name):
+                raise GraphError(f"group {group.name}: Lava's {group.model} has no state {name} that can be set")
+    for name in names:
+        getattr(process, name).init = pool.initial(name)
 
 
 def weight_options(lava: SimpleNamespace, settings: dict[str, Any]) -> dict[str, Any]:

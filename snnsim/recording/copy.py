@@ -21,8 +21,8 @@ def copy(result: Result, path: str | Path, overwrite: bool = False, compress: bo
     plan = result.plan()
     recorder = Recorder(plan, path, overwrite, compress)
     for population in result.populations:
-        for times, ids in result.blocks(population):
-            recorder.write_times(population, times, ids)
+        for columns in result.message_blocks(population):
+            recorder.write_times(population, *columns)
     for index, trace in enumerate(plan.traces):
         for rows in result.trace_blocks(trace.population, trace.variable):
             recorder.write_trace(index, np.asarray(rows))

@@ -73,9 +73,9 @@ class FileWriter:
         if _SWMR:
             self._file.swmr_mode = True
 
-    def spikes(self, population: str, times: NDArray[np.float64], ids: NDArray[np.int64]) -> None:
-        """Append a block of spikes."""
-        self._extend(self._slots[f"/spikes/{population}"], times, ids)
+    def spikes(self, population: str, *columns: NDArray[Any]) -> None:
+        """Append a block of spikes: times, ids, and payloads where they carry some."""
+        self._extend(self._slots[f"/spikes/{population}"], *columns)
 
     def rows(self, index: int, data: NDArray[np.floating]) -> None:
         """Append rows [T, N] of trace number `index`."""

@@ -69,6 +69,7 @@ class RecordingPlan:
     dt: ms. populations: size of each population whose spikes are recorded. subsets: ids, where not all of its units
     are. network_yaml: the canonical network. provenance: seed, backend, versions, ...: anything JSON can say.
     start: the step after which recording begins, above 0 where a run goes on from a checkpoint without its recording.
+    graded: populations whose spikes carry payloads.
     """
 
     dt: float
@@ -79,6 +80,7 @@ class RecordingPlan:
     subsets: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     start: int = 0
     weights: list[WeightPlan] = field(default_factory=list)
+    graded: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._check_traces()
@@ -196,6 +198,8 @@ def _create_spikes(file: h5py.File, plan: RecordingPlan, population: str, filter
     times = group.create_dataset("timestamps", dtype="f8", **shape)
     times.attrs.create("units", "ms", dtype=_TEXT)
     group.create_dataset("node_ids", dtype="u8", **shape)
+    if population in plan.graded:
+        group.create_dataset("payloads", dtype="i4", **shape)
     if population in plan.subsets:
         file.create_dataset(f"snnsim/recorded/{population}", data=np.asarray(plan.subsets[population], dtype="u8"))
 
@@ -270,7 +274,7 @@ def is_trace(name: str) -> bool:
 def columns(group: h5py.Group) -> list[h5py.Dataset]:
     """The data sets of a group that grow; the first one says when, but for a trace."""
     if "timestamps" in group:
-        return [group["timestamps"], group["node_ids"]]
+        return [group[name] for name in ("timestamps", "node_ids", "payloads") if name in group]
     if "step" in group:
         ends = [] if group.attrs["every"] else [group["source"], group["target"]]
         return [group["step"], *ends, group["weight"]]

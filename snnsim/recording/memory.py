@@ -23,16 +23,14 @@ class MemoryStore:
     def __init__(self, plan: RecordingPlan) -> None:
         self.plan, self.step, self.finished, self._bytes = plan, plan.start, False, 0
         self.summary: dict[str, Any] = {}
-        self._times: dict[str, list[NDArray[np.float64]]] = {name: [] for name in plan.populations}
-        self._ids: dict[str, list[NDArray[np.int64]]] = {name: [] for name in plan.populations}
+        self._spikes = {name: [_no_spikes(name in plan.graded)] for name in plan.populations}
         self._rows: list[list[NDArray[np.floating]]] = [[] for _ in plan.traces]
         self._weights = [[_no_weights(each)] for each in plan.weights]
 
-    def spikes(self, population: str, times: NDArray[np.float64], ids: NDArray[np.int64]) -> None:
-        """Append a block of spikes."""
-        self._bytes += times.nbytes + ids.nbytes
-        self._times[population].append(times)
-        self._ids[population].append(ids)
+    def spikes(self, population: str, *columns: NDArray[Any]) -> None:
+        """Append a block of spikes: times, ids, and payloads where they carry some."""
+        self._spikes[population].append(columns)
+        self._bytes += sum(column.nbytes for column in columns)
 
     def rows(self, index: int, data: NDArray[np.floating]) -> None:
         """Append rows [T, N] of trace number `index`."""
@@ -69,14 +67,17 @@ class MemoryStore:
 
     def count(self, population: str) -> int:
         """Number of spikes."""
-        return sum(map(len, self._times[population]))
+        return sum(len(columns[0]) for columns in self._spikes[population])
 
     def read_spikes(self, population: str, lo: int = 0, hi: int | None = None) -> tuple[Any, Any]:
         """Spikes number `lo` to `hi`: times in ms and ids."""
-        for columns, kind in ((self._times, np.float64), (self._ids, np.int64)):
-            if len(columns[population]) != 1:
-                columns[population] = [np.concatenate([np.empty(0, kind), *columns[population]])]
-        return self._times[population][0][lo:hi], self._ids[population][0][lo:hi]
+        times, ids, *_ = _joined(self._spikes[population])
+        return times[lo:hi], ids[lo:hi]
+
+    def read_payloads(self, population: str, lo: int = 0, hi: int | None = None) -> NDArray[np.int64]:
+        """What spikes number `lo` to `hi` carry, 1 where that is nothing."""
+        _, ids, *payloads = _joined(self._spikes[population])
+        return payloads[0][lo:hi] if payloads else np.ones_like(ids[lo:hi])
 
     def read_rows(self, index: int, lo: int = 0, hi: int | None = None) -> NDArray[np.floating]:
         """Rows number `lo` to `hi` of trace number `index`."""
@@ -92,9 +93,18 @@ class MemoryStore:
 
     def read_weights(self, index: int, lo: int = 0, hi: int | None = None) -> tuple[NDArray[Any], ...]:
         """Rows number `lo` to `hi` of weights number `index`, column by column."""
-        if len(self._weights[index]) != 1:
-            self._weights[index] = [tuple(np.concatenate(each) for each in zip(*self._weights[index], strict=True))]
-        return tuple(column[lo:hi] for column in self._weights[index][0])
+        return tuple(column[lo:hi] for column in _joined(self._weights[index]))
+
+
+def _joined(blocks: list[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
+    """All columns of some blocks, which are one block from then on."""
+    if len(blocks) != 1:
+        blocks[:] = [tuple(np.concatenate(each) for each in zip(*blocks, strict=True))]
+    return blocks[0]
+
+
+def _no_spikes(graded: bool) -> tuple[NDArray[Any], ...]:
+    return (np.empty(0), *np.empty((1 + graded, 0), np.int64))
 
 
 def _no_weights(plan: WeightPlan) -> tuple[NDArray[Any], ...]:

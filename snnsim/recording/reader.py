@@ -129,8 +129,16 @@ class FileSource:
         """Spikes number `lo` to `hi`: times in ms (float64) and ids (int64)."""
         lo, hi, _ = slice(lo, hi).indices(self.count(population))
         with self._file() as file:
-            times, ids = layout.columns(file[f"/spikes/{population}"])
+            times, ids, *_ = layout.columns(file[f"/spikes/{population}"])
             return times[lo:hi].astype(np.float64, copy=False), ids[lo:hi].astype(np.uint64, copy=False).view(np.int64)
+
+    def read_payloads(self, population: str, lo: int = 0, hi: int | None = None) -> NDArray[np.int64]:
+        """What spikes number `lo` to `hi` carry, 1 where that is nothing."""
+        lo, hi, _ = slice(lo, hi).indices(self.count(population))
+        if population not in self.plan.graded:
+            return np.ones(max(0, hi - lo), np.int64)
+        with self._file() as file:
+            return file[f"/spikes/{population}/payloads"][lo:hi].astype(np.int64)
 
     def read_rows(self, index: int, lo: int = 0, hi: int | None = None) -> NDArray[np.floating]:
         """Rows number `lo` to `hi` of trace number `index`."""
@@ -181,6 +189,7 @@ def _plan(file: h5py.File, names: list[str]) -> RecordingPlan:
         subsets={name: data[:].astype(np.int64) for name, data in ours.get("recorded", {}).items()},
         start=int(ours.attrs.get("start_step", 0)),
         weights=[_weights(file[name]) for name in names if layout.is_weights(name)],
+        graded=frozenset(name for name in populations if "payloads" in file[f"spikes/{name}"]),
     )
 
 

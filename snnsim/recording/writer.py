@@ -27,7 +27,7 @@ _OTHERS = (".csv", ".json", ".mat", ".npy", ".npz", ".nwb", ".pdf", ".png", ".sv
 class Store(Protocol):
     """Where blocks go."""
 
-    def spikes(self, population: str, times: NDArray[np.float64], ids: NDArray[np.int64]) -> None: ...
+    def spikes(self, population: str, *columns: NDArray[Any]) -> None: ...
     def rows(self, index: int, data: NDArray[np.floating]) -> None: ...
     def weights(self, index: int, *columns: NDArray[Any]) -> None: ...
     def commit(self, step: int) -> None: ...
@@ -90,23 +90,24 @@ class Recorder:
         self.counts.update(zip(parts[0].spikes, lengths[0], strict=False))
         return self
 
-    def write_spikes(self, population: str, steps: ArrayLike, ids: ArrayLike) -> None:
+    def write_spikes(self, population: str, steps: ArrayLike, ids: ArrayLike, *payloads: ArrayLike) -> None:
         """Append a block of spikes, sorted by (step, id); a spike of step k is stamped k dt.
 
-        Ids that are not recorded are left out. Raises ``RunError`` where the disk is full.
+        payloads: what they carry, one array where the plan says that they do. Ids that are not recorded are left out.
+        Raises ``RunError`` where the disk is full.
         """
         times = np.asarray(steps).astype(np.float64) * self.plan.dt
-        units = np.array(ids, dtype=np.int64)
+        columns = [times, *(np.array(column, dtype=np.int64) for column in (ids, *payloads))]
         if population in self._chosen:
-            wanted = self._chosen[population][units]
-            times, units = times[wanted], units[wanted]
-        self.write_times(population, times, units)
+            wanted = self._chosen[population][columns[1]]
+            columns = [column[wanted] for column in columns]
+        self.write_times(population, *columns)
 
-    def write_times(self, population: str, times: NDArray[np.float64], ids: NDArray[np.int64]) -> None:
-        """Append a block of spikes with their times in ms, none left out (for copies)."""
-        if len(ids):
-            self._guard(lambda: self._spikes_to.get(population, self._stores[0]).spikes(population, times, ids))
-            self.counts[population] += len(ids)
+    def write_times(self, population: str, *columns: NDArray[Any]) -> None:
+        """Append a block of spikes: times in ms, ids, perhaps payloads; none is left out (for copies)."""
+        if len(columns[0]):
+            self._guard(lambda: self._spikes_to.get(population, self._stores[0]).spikes(population, *columns))
+            self.counts[population] += len(columns[0])
 
     def write_trace(self, index: int, data: NDArray[np.floating]) -> None:
         """Append rows [T, N] of trace number `index` of the plan; the first row is the state after step `every`."""

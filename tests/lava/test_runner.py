@@ -3,6 +3,7 @@
 Needs an interpreter that has lava-nc 0.10 and h5py, named by SNNSIM_LAVA_PYTHON.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -68,13 +69,14 @@ class Lava:
 
     def __exit__(self, *_):
         """Nothing of a runner may be left, whatever happened to it."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait(30)
         self.process.stdout.close()
-        left = [] if gone(self.process.pid) else [self.process.pid]
-        for group in left:
-            os.killpg(group, signal.SIGKILL)
-        assert left == []
+        left = not gone(self.process.pid)
+        if left:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        assert not left
 
 
 def gone(session, seconds=5):
@@ -235,7 +237,7 @@ def graded(rng):
     """Vectors of numbers; their products leave 32 bits."""
     groups = [Group("a", 20, "loihi_graded", {"vth": rng.integers(0, 50, 20)}, {}, ("in",)),
               Group("b", 20, "loihi_graded_relu", {"vth": 5}, {}, ("in",)),
-              Group("c", 20, "loihi_product", {"vth": 3, "exp": rng.integers(0, 9, 20)}, {}, ("in1", "in2")),
+              Group("c", 20, "loihi_product", {"vth": 3, "shift": rng.integers(0, 9, 20)}, {}, ("in1", "in2")),
               lif("d", 10)]
     bits = {"num_message_bits": 24}
     wires = [random_synapses(rng, (0, 20), (1, 20), 0.3, -30, 60, **bits),
@@ -278,3 +280,199 @@ def test_a_network_in_lava_gives_the_numbers_of_the_rules(case, tmp_path):
         if wire.learning:
             np.testing.assert_array_equal(content[f"weights/{k}/weight"], synapses[k].weight)
             assert (content[f"weights/{k}/weight"] != wire.weight).any()
+
+
+def test_several_runs_are_one_long_run(tmp_path):
+    rng = np.random.default_rng(3)
+    groups, wires, amounts = delays(rng)
+    graph = make([*groups, lif("c", 7, "loihi_lif_reset", reset_interval=9, reset_offset=0)], wires)
+    arrivals = random_arrivals(rng, graph, 400, *amounts)
+    spikes, states, _ = emulate(graph, 400, arrivals)
+    done, found, traces = 0, [], []
+    with Lava(tmp_path, graph) as lava:
+        for steps in (1, 63, 200, 136):
+            here = (arrivals.step > done) & (arrivals.step <= done + steps)
+            part = Arrivals(*(column[here] for column in (arrivals.step, arrivals.group, arrivals.port, arrivals.unit, arrivals.weight)))
+            rows, content = lava.run(steps, part)
+            found.append(rows)
+            traces.append(content["traces/1"])
+            done += steps
+        assert lava.ask(stop=True) == {"stopped": True}
+        assert lava.process.wait(10) == 0
+    np.testing.assert_array_equal(np.concatenate(found), spikes)
+    np.testing.assert_array_equal(np.concatenate(traces), states["a"]["v"])
+    np.testing.assert_array_equal(content["states/c/phase"], np.full(7, 400 % 9))
+
+
+def test_a_run_without_arrivals_follows_one_with(tmp_path):
+    graph = make([lif("a", 3)], [])
+    with Lava(tmp_path, graph) as lava:
+        spikes, _ = lava.run(2, Arrivals(*np.array([[1], [0], [0], [2], [5000]])))
+        assert spikes.tolist() == [[1, 2, 1], [2, 2, 1]]
+        lava.run(20)
+        spikes, content = lava.run(1)
+    assert spikes.size == 0
+    assert content["states/a/u"].tolist() == emulate(graph, 23, Arrivals(*np.array([[1], [0], [0], [2], [5000]])))[1]["a"]["u"][-1].tolist()
+
+
+def test_only_what_is_asked_for_is_recorded(tmp_path):
+    rng = np.random.default_rng(5)
+    groups, wires, amounts = feed_forward(rng)
+    graph = Graph("test", 1.0, "lava010", tuple(groups), tuple(wires), (Trace(1, "u", np.array([4, 1]), 7),),
+                  {0: np.array([3]), 2: np.arange(5, 10)})
+    arrivals = random_arrivals(rng, graph, 100, *amounts)
+    spikes, states, _ = emulate(graph, 100, arrivals)
+    with Lava(tmp_path, graph) as lava:
+        found, content = lava.run(100, arrivals)
+    np.testing.assert_array_equal(found, spikes[np.isin(spikes[:, 1], [3, *range(55, 60)])])
+    np.testing.assert_array_equal(content["traces/0"], states["hidden"]["u"][6::7, [4, 1]])
+
+
+def test_a_source_sends_as_many_spikes_as_arrive(tmp_path):
+    groups = [Group("a", 2, "relay", ports=("in",)), Group("b", 1, "poisson"), lif("c", 1)]
+    wires = [Connection("once", 0, 2, "in", [0], [0], [100], [1]),
+             Connection("each", 0, 2, "in", [1], [0], [10], [1], num_message_bits=8)]
+    arrivals = Arrivals(*np.array([[1, 1, 2, 2], [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0], [3, 2, -1, 1]]))
+    with Lava(tmp_path, make(groups, wires)) as lava:
+        spikes, content = lava.run(2, arrivals)
+    assert spikes.tolist() == [[1, 0, 3], [1, 1, 2], [2, 2, 1]]
+    assert content["traces/0"].ravel().tolist() == [0, (100 + 2 * 10) << 6]
+
+
+def test_fifty_layers_are_a_handful_of_processes(tmp_path):
+    rng = np.random.default_rng(1)
+    groups = [lif(f"layer {k}", 20, vth=100, dv=rng.integers(0, 900, 20)) for k in range(50)]
+    wires = [random_synapses(rng, (k, 20), (k + 1, 20), 0.5, -50, 90) for k in range(49)]
+    graph = make(groups, wires)
+    arrivals = random_arrivals(rng, graph, 200, 0.05, 0, 200)
+    with Lava(tmp_path, graph) as lava:
+        found, _ = lava.run(200, arrivals)
+        assert lava.ready["processes"] == 5
+    np.testing.assert_array_equal(found, emulate(graph, 200, arrivals)[0])
+
+
+def test_the_script_runs_by_itself_in_a_folder(tmp_path):
+    rng = np.random.default_rng(2)
+    groups, wires, amounts = feed_forward(rng)
+    graph = make(groups, wires)
+    arrivals = random_arrivals(rng, graph, 100, *amounts)
+    save_graph(graph, tmp_path / "graph.h5")
+    save_arrivals(arrivals, tmp_path / "arrivals.h5")
+    shutil.copy(RUNNER, tmp_path / "run.py")
+    for steps in (60, 130):
+        subprocess.run([PYTHON, tmp_path / "run.py", "--steps", str(steps), "-o", tmp_path / "out.h5"], check=True)
+        found = content(tmp_path / "out.h5")
+        spikes = np.stack([found[f"spikes/{name}"] for name in ("step", "unit", "payload")], axis=1)
+        np.testing.assert_array_equal(spikes, emulate(graph, steps, arrivals)[0])
+
+
+def test_the_script_says_what_is_wrong(tmp_path):
+    (tmp_path / "graph.h5").write_bytes(b"no")
+    result = subprocess.run([PYTHON, RUNNER, "--graph", tmp_path / "graph.h5", "--steps", "9", "-o", tmp_path / "out.h5"],
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: {tmp_path}/graph.h5: Unable to")
+
+
+def wire(**changes):
+    values = {"label": "a>b", "source": 0, "target": 1, "port": "in", "pre": [0, 1], "post": [0, 0], "weight": [1, 2],
+              "delay": [1, 1], **changes}
+    return make([lif("a", 2), lif("b", 2)], [Connection(**values)])
+
+
+RULE = Learning("2^-2 * x0 * y1")
+REFUSED = {
+    "an unknown model": (make([Group("a", 2, "izhikevich")], []), "group a: Lava has no model izhikevich; it has loihi_lif, "),
+    "Loihi 1": (Graph("t", 1.0, "loihi1", (lif("a", 2),), ()), "{}: Lava has no rules of loihi1, only those of lava010"),
+    "no units": (Graph("t", 1.0, "lava010", (), ()), "{}: expected a graph with units, found none"),
+    "no file": (b"no", "{}: Unable to "),
+    "a missing parameter": (make([Group("a", 2, "loihi_lif", {"du": 1})], []),
+                            "group a: expected the parameter dv of loihi_lif, found none"),
+    "a fraction": (make([lif("a", 2, dv=[3, 0.5])], []), "group a: dv: expected whole numbers, found 0.5"),
+    "a state": (make([lif("a", 2, initial={"w": 1})], []), "group a: Lava's loihi_lif has no state w that can be set"),
+    "a trace": (Graph("t", 1.0, "lava010", (lif("a", 2),), (), (Trace(0, "w", np.arange(1), 1),)),
+                "trace of a: Lava's loihi_lif has no state w"),
+    "a port": (wire(port="im"), "connection a>b: loihi_lif has no port im; it has in"),
+    "a unit": (wire(post=[0, 2]), "connection a>b: post: expected units 0 to 1 of b, found others"),
+    "a delay": (wire(delay=[1, 65]), "connection a>b: expected delays of 1 to 64 steps, found 1 to 65"),
+    "synapses onto a source": (make([lif("a", 2), Group("b", 2, "relay", ports=("in",))], [Connection("a>b", 0, 1, "in", [0], [0], [1], [1])]),
+                               "connection a>b: relay sends what the host gives it, and receives nothing in Lava"),
+    "learning late": (wire(learning=RULE, delay=[1, 2]),
+                      "connection a>b: Lava learns only with delays of 1 step and one synapse per pair of units"),
+    "learning twice": (wire(learning=RULE, pre=[0, 0]),
+                       "connection a>b: Lava learns only with delays of 1 step and one synapse per pair of units"),
+    "a sum that cannot be split": (wire(weight_exp=-1, pre=[0, 0]),
+                                   "connection a>b: with weight_exp below 0 Lava takes one synapse per pair of units"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_graph_that_cannot_run_is_refused_by_name(what, tmp_path):
+    graph, text = REFUSED[what]
+    with Lava(tmp_path, graph) as lava:
+        assert lava.ready["kind"] == "graph"
+        assert lava.ready["error"].startswith(text.format(tmp_path / "graph.h5"))
+        assert lava.process.wait(10) == 1
+
+
+def test_a_rule_that_lava_does_not_take_is_named(tmp_path):
+    with Lava(tmp_path, wire(learning=Learning("x0 * q"))) as lava:
+        assert lava.ready["kind"] == "lava"
+        assert lava.ready["error"].startswith("connection a>b: Lava does not take its learning rule: ")
+
+
+def test_wrong_arrivals_are_answered_and_the_network_stays(tmp_path):
+    with Lava(tmp_path, make([lif("a", 3)], [])) as lava:
+        for rows, text in (([5, 0, 0, 0, 1], "expected arrivals in steps 1 to 4, found some in 5 to 5"),
+                           ([1, 0, 0, 3, 1], "arrivals at a: expected units 0 to 2, found others")):
+            save_arrivals(Arrivals(*np.array(rows)[:, None]), tmp_path / "in.h5")
+            assert lava.ask(run=4, arrivals="in.h5", out="out.h5") == {"error": text, "kind": "graph"}
+        assert lava.ask(run=0, arrivals=None, out="out.h5")["error"] == "expected 1 step or more to run, found 0"
+        (tmp_path / "in.h5").write_bytes(b"no")
+        assert lava.ask(run=4, arrivals="in.h5", out="out.h5")["error"].startswith(f"{tmp_path}/in.h5: Unable to")
+        assert lava.ask(run=4, arrivals=None, out="out.h5") == {"done": 4}
+
+
+def test_a_failure_within_a_process_of_lava_is_answered(tmp_path):
+    """Lava itself would wait for ever: a shift of real numbers ends one process, which others wait for."""
+    params = {"period": 10.0, "alpha": 0.1, "state_exp": 0, "decay_bits": 0, "vth": 10}
+    groups = [Group("a", 2, "loihi_rf", params, {}, ("real", "imag")), lif("b", 2)]
+    wires = [Connection("a>b", 0, 1, "in", [0], [0], [1], [1]), Connection("b>a", 1, 0, "real", [0], [0], [1], [1])]
+    with Lava(tmp_path, make(groups, wires)) as lava:
+        answer = lava.ask(run=5, arrivals=None, out="out.h5")
+        assert answer["kind"] == "lava"
+        assert answer["error"].startswith("TypeError: ufunc 'right_shift' not supported for the input types")
+        assert lava.process.wait(10) == 1
+
+
+def test_a_process_of_lava_that_is_killed_is_noticed(tmp_path):
+    with Lava(tmp_path, make([lif("a", 2)], [])) as lava:
+        lava.run(1)
+        child = max(members(lava.process.pid))
+        os.kill(child, signal.SIGKILL)
+        answer = lava.ask(run=5, arrivals=None, out="out.h5")
+        assert answer == {"error": "a process of Lava ended with exit code -9", "kind": "lava"}
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_everything_ends_with_standard_input(running, tmp_path):
+    with Lava(tmp_path, make([lif("a", 2)], [])) as lava:
+        if running:
+            lava.process.stdin.write(json.dumps({"run": 10**9, "arrivals": None, "out": "out.h5"}) + "\n")
+            lava.process.stdin.flush()
+            time.sleep(0.5)
+        lava.process.stdin.close()
+        assert lava.process.wait(10) == (1 if running else 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_runner_that_is_killed_leaves_nothing(number, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with Lava(tmp_path, make([lif("a", 2)], [])) as lava:
+        lava.run(1)
+        lava.process.stdin.write(json.dumps({"run": 10**9, "arrivals": None, "out": "out.h5"}) + "\n")
+        lava.process.stdin.flush()
+        time.sleep(0.5)
+        lava.process.send_signal(number)
+        lava.process.wait(10)
+    assert list(tmp_path.glob("snnsim-lava-*")) == [] or number == signal.SIGKILL

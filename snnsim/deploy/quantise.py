@@ -1,0 +1,113 @@
+"""A float network as one in whole numbers for a chip of the Loihi family: ``sn.quantize``.
+
+How the numbers come about, and why, is in docs/design/quantiser.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnsim.deploy.limits import MOST_DELAY
+from snnsim.deploy.quantise_building import MODELS, Building
+from snnsim.deploy.quantise_delays import find_delays
+from snnsim.deploy.quantise_fitting import Fit, choose_scales, fit
+from snnsim.deploy.quantise_measure import measure
+from snnsim.deploy.quantise_options import Options, read_options
+from snnsim.deploy.quantise_reading import Reading, read_network
+from snnsim.deploy.quantise_report import (
+    QuantisationReport, input_report, no_leak, population_report, projection_report,
+)
+from snnsim.deploy.target import load_target
+from snnsim.deploy.trace_error import Scale
+from snnsim.feeds import port_of
+from snnsim.network import Network
+from snnsim.places import placed
+from snnsim.units import TIME, to_text
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A network in whole numbers.
+
+    report: what that did to it. scales: (population, variable of the float network) -> the state of the chip that stands
+    for it, and what one unit of it is; sizes and offsets are numbers, or float64 [n]. lags: population -> by how many
+    steps it is behind the float one: what that does in step k, it does in step k + lag.
+    """
+
+    network: Network
+    report: QuantisationReport
+    scales: Mapping[tuple[str, str], Scale]
+    lags: Mapping[str, int]
+
+
+def quantize(net: Network, target: str | Path = "loihi2", semantics: str = "lava010", **options: Any) -> Quantised:
+    """`net` in the whole numbers of a chip, with the same connections, delays and inputs, and a report of all errors.
+
+    target: ``loihi2``, ``loihi1``, or a file that describes a chip. semantics: ``lava010`` (Lava's fixed-point processes)
+    or ``loihi1``. options: see ``snnsim.deploy.quantise_options.Options``.
+
+    Raises ``InputError`` with everything in the network that the chip cannot do, each with its place.
+    """
+    chosen = read_options({"target": target, "semantics": semantics, **options})
+    with placed(net.marks):
+        reading = read_network(net, chosen)
+        most = min(MOST_DELAY, load_target(target).delay.value + 1)
+        delays = find_delays(reading, most)
+        reading.problems.check()
+    measure(reading)
+    fits = {name: fit(reading, name) for name in reading.neurons}
+    for name, one in fits.items():
+        one.lag = delays.lags[name]
+    choose_scales(reading, fits)
+    building = Building(reading, fits, delays)
+    network = building.network()
+    report = _report(reading, fits, building, chosen)
+    network.notes += [note for note in report.notes if note not in network.notes]
+    return Quantised(network, report, _scales(reading, fits), {name: delays.lags[name] for name in net.populations})
+
+
+def _scales(reading: Reading, fits: Mapping[str, Fit]) -> dict[tuple[str, str], Scale]:
+    found = {}
+    for name, one in fits.items():
+        size, neuron = np.asarray(one.size), one.neuron
+        found[name, reading.forms[name].potential] = Scale("v", _plain(1 / size), neuron.reset)
+        if len(neuron.currents) == 1 and np.any(neuron.current[0]):
+            factor, offset = neuron.current
+            found[name, neuron.currents[0]] = Scale("u", _plain(factor / (size * one.mended[1])), _plain(offset))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if np.ndim(value) == 0 else value
+
+
+def _report(reading: Reading, fits: Mapping[str, Fit], building: Building, options: Options) -> QuantisationReport:
+    net, model = reading.net, MODELS[options.semantics]
+    populations = [
+        population_report(net.populations[name], reading.forms[name].potential, one, building.params[name], model, net.dt,
+                          reading.dropped.get(name, 0.0)) for name, one in fits.items()]
+    projections = [projection_report(part, building.labels[id(part)], _factor(fits[p.target.name], part), net.dt)
+                   for p, parts in building.parts if p.target.name in fits for part in parts]
+    inputs = [input_report(each, link, float(np.median(fits[name].factor(port_of(link)))), building.wholes[link.label])
+              for name in fits for each, link in reading.links(name)]
+    notes = [*building.notes, *_notes(reading, fits)]
+    return QuantisationReport(str(options.target), options.semantics, tuple(populations), tuple(projections), tuple(inputs),
+                              tuple(notes))
+
+
+def _factor(one: Fit, part: Any) -> float:
+    """From the weights of a projection to mantissas of exponent 0, typically."""
+    return float(np.median(one.factor(part.projection.ports[int(part.mode == "inhibitory")])))
+
+
+def _notes(reading: Reading, fits: Mapping[str, Fit]) -> list[str]:
+    notes = [f"populations.{name}: the refractory time of {to_text(time, TIME)} is left out"
+             for name, time in reading.dropped.items()]
+    notes += [f"populations.{name}: its leak is less than 1/8192 in a step and is lost; a larger dt keeps it"
+              for name, one in fits.items() if no_leak(one.neuron, one)]
+    return notes

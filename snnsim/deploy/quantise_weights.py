@@ -1,0 +1,151 @@
+"""Projections in whole numbers: kept by their rule and distributions where those say the same synapses, else listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snnsim import graph
+from snnsim.assemble import projection_label
+from snnsim.deploy.quantise_delays import Delays
+from snnsim.deploy.quantise_fitting import Fit
+from snnsim.deploy.quantise_integers import MOST_MANTISSA, Mantissas, best_exponent, quantised
+from snnsim.deploy.quantise_reading import Reading
+from snnsim.deploy.quantise_synapses import Drawn, Floats, draw, later, sample, scaled
+from snnsim.distributions import Constant, Value
+from snnsim.plan import delay_steps
+from snnsim.synaptic import Synaptic
+
+
+@dataclass(frozen=True)
+class Part:
+    """A projection of the network in whole numbers: one of the float network, or what a sign of it becomes.
+
+    wanted: weights in mantissas of exponent 0, float64 [k], a sample where they are kept; got: what became of them.
+    weight, delay: of the rule that is kept. drawn: the synapses that are listed, None where the rule is kept. added: steps
+    that its delays are longer. delays: steps, smallest and largest.
+    """
+
+    projection: graph.Projection
+    name: str | None
+    wanted: Floats
+    got: Mantissas
+    added: int
+    delays: tuple[int, int]
+    weight: Value | None = None
+    delay: Value | None = None
+    drawn: Drawn | None = None
+
+    @property
+    def synapses(self) -> int:
+        return self.projection.bound.synapses if self.drawn is None else len(self.drawn.source)
+
+    @property
+    def mode(self) -> str:
+        """Which signs its mantissas have."""
+        low, high = self.got.whole.min(initial=0), self.got.whole.max(initial=0)
+        return "mixed" if low < 0 < high else "inhibitory" if low < 0 else "excitatory"
+
+
+class Weights:
+    """Makes the parts of all projections, in their order."""
+
+    def __init__(self, reading: Reading, fits: dict[str, Fit], delays: Delays) -> None:
+        self.net, self.least, self.fits, self.delays = reading.net, reading.options.least_exponent, fits, delays
+        self.taken: set[str] = set()
+        entries = [p.entry for p in self.net.projections]
+        self.several = {entry for entry in entries if entries.count(entry) > 1}
+
+    def parts(self, p: graph.Projection) -> list[Part]:
+        """What becomes of a projection onto neurons of the chip."""
+        factors = {port: self.fits[p.target.name].factor(port) for port in p.ports}
+        found = self._kept(p, factors) if all(np.ndim(f) == 0 for f in factors.values()) else None
+        parts = [found] if found else list(self._listed(p, factors))
+        self.taken |= {self.label(part) for part in parts}
+        return parts
+
+    def passed(self, p: graph.Projection) -> Part:
+        """A projection onto what stays as it is; only its delays may change."""
+        name, added = p.name if p.entry not in self.several else self._name(p), self.delays.added(p)
+        delay, weight = later(p.delay, added, self.net.dt), p.weight
+        alike = _drawn_alike(p, projection_label(name, p.source, p.target, False, {*self.taken}))
+        drawn = None if delay is not None and alike else draw(p, self.net.seed, self.net.dt)
+        none = np.zeros(0)
+        got = Mantissas(none.astype(np.int64) if drawn is None else drawn.weight, 0)
+        weight = weight.expression if isinstance(weight, Synaptic) else weight
+        part = Part(p, name, none, got, added, (0, 0), weight, delay, drawn)
+        self.taken.add(self.label(part))
+        return part
+
+    def label(self, part: Part) -> str:
+        """The label that it will have."""
+        return projection_label(part.name, part.projection.source, part.projection.target, False, set(self.taken))
+
+    def _name(self, p: graph.Projection) -> str | None:
+        """Pairs of one entry become entries of their own, so a name that they share is made different."""
+        several = p.name is not None and p.entry in self.several
+        return f"{p.name}_{p.source.name}_{p.target.name}" if several else p.name
+
+    # --- kept ---------------------------------------------------------------------------------------------------------
+
+    def _kept(self, p: graph.Projection, factors: dict[str, float]) -> Part | None:
+        """By its rule, where weights of one sign and delays are still drawn as they were; None where they are not."""
+        value, name, added = p.weight, self._name(p), self.delays.added(p)
+        if value.low < 0 < value.high or not _drawn_alike(p, projection_label(name, p.source, p.target, False, {*self.taken})):
+            return None
+        factor = factors[p.ports[int(value.low < 0)]]
+        wanted = sample(p, self.net.seed) * factor
+        exponent = best_exponent(wanted, False, self.least)
+        largest = max(abs(value.low), abs(value.high)) * abs(factor) / 2.0**exponent
+        weight, delay = scaled(value, factor / 2.0**exponent), later(p.delay, added, self.net.dt)
+        if weight is None or delay is None or not (largest <= MOST_MANTISSA or isinstance(weight, Constant)):
+            return None
+        if isinstance(weight, Constant):
+            weight = Constant(weight.dimension, float(np.clip(weight.value, -MOST_MANTISSA, MOST_MANTISSA)))
+        got = Mantissas(np.clip(np.rint(wanted / 2.0**exponent), -MOST_MANTISSA, MOST_MANTISSA).astype(np.int64), exponent)
+        steps = (int(delay_steps(p.delay.low, self.net.dt)) + added, int(delay_steps(p.delay.high, self.net.dt)) + added)
+        return Part(p, name, wanted, got, added, steps, weight, delay)
+
+    # --- listed -------------------------------------------------------------------------------------------------------
+
+    def _listed(self, p: graph.Projection, factors: dict[str, Any]) -> Iterator[Part]:
+        """Synapse by synapse; apart by sign where each source has one, so that no bit is lost to it."""
+        drawn = draw(p, self.net.seed, self.net.dt)
+        positive, negative = (_of(factors[port], drawn) for port in p.ports)
+        wanted = drawn.weight * np.where(drawn.weight < 0, negative, positive)
+        sides = _sides(drawn, wanted, p.source.n)
+        for side, mine in sides.items():
+            name = self._name(p) if len(sides) == 1 else f"{self._name(p) or f'{p.source.name}-{p.target.name}'}_{side}"
+            part, added = drawn.part(mine), self.delays.added(p)
+            got = quantised(wanted[mine], side == "mixed", self.least)
+            delays = int(part.delay.min(initial=1)) + added, int(part.delay.max(initial=1)) + added
+            yield Part(p, name, wanted[mine], got, added, delays, drawn=part)
+
+
+def _of(factor: Any, drawn: Drawn) -> Any:
+    return factor[drawn.target] if np.ndim(factor) else factor
+
+
+def _sides(drawn: Drawn, wanted: Floats, n: int) -> dict[str, Any]:
+    """Synapses by the sign of their source: ``exc``, ``inh``; all as ``mixed`` where a source has both."""
+    up, down = np.zeros(n, bool), np.zeros(n, bool)
+    up[drawn.source[wanted > 0]] = True
+    down[drawn.source[wanted < 0]] = True
+    everything = np.ones(len(wanted), bool)
+    if not (up.any() and down.any()):
+        return {"inh" if down.any() else "exc": everything}
+    if (up & down).any():
+        return {"mixed": everything}
+    return {"exc": ~down[drawn.source], "inh": down[drawn.source]}
+
+
+def _drawn_alike(p: graph.Projection, label: str) -> bool:
+    """Whether a projection of this label draws the same synapses; most rules do not draw at all only if they list."""
+    fixed = p.rule.name in ("all_to_all", "one_to_one", "explicit")
+    constant = p.weight.constant is not None and p.delay.constant is not None
+    return label == p.label or (fixed and constant)
+
+
