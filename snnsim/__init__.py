@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snnsim.connect.spec import (
         all_to_all as all_to_all, distance as distance, explicit as explicit, fixed_indegree as fixed_indegree,
         fixed_outdegree as fixed_outdegree, fixed_total as fixed_total, one_to_one as one_to_one, pairwise as pairwise)
+    from snnsim.deploy.conv import convolution as convolution
     from snnsim.deploy.quantise import quantize as quantize
     from snnsim.errors import (
         InputError as InputError, NumericalError as NumericalError, RunError as RunError, SnnsimError as SnnsimError,
@@ -33,7 +34,7 @@ _PLACES = {
     "config": ("load", "loads"),
     "connect": ("all_to_all", "distance", "explicit", "fixed_indegree", "fixed_outdegree", "fixed_total", "one_to_one",
                 "pairwise"),
-    "deploy.quantise": ("quantize",),
+    "deploy.conv": ("convolution",), "deploy.quantise": ("quantize",),
     "errors": ("InputError", "NumericalError", "RunError", "SnnsimError", "UnavailableError"),
     "network": ("Network",), "program": ("Program",), "result": ("Result", "open"),
     "runner": ("compile", "resume", "run"),

@@ -39,8 +39,12 @@ def to_data(net: Network) -> Data:
 
 def dump(net: Network) -> str:
     """The network as YAML text."""
-    return yaml.dump(to_data(net), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110,
-                     default_flow_style=None)
+    return as_yaml(to_data(net))
+
+
+def as_yaml(data: Data) -> str:
+    """What a file says, as YAML text."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
 
 def plain(value: Any) -> Any:

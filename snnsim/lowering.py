@@ -241,7 +241,9 @@ class _Lowering:
                     total = self._add(b, total, self._poisson_draw(b, poisson, link, ports[instr.data].quantum))
             for shifted, bits in self._shifted().items():
                 if plan.model_port(shifted) == instr.data:
-                    total = self._add(b, total, b(Op.SHR, b(Op.ARRIVAL, data=shifted), b.const(bits)))
+                    # The sum has 32 bits in Lava, which payloads may exceed.
+                    sums = b(Op.SHL, b(Op.ARRIVAL, data=shifted), b.const(32))
+                    total = self._add(b, total, b(Op.SHR, sums, b.const(32 + bits)))
             return total
         if instr.op is Op.DRIVE:
             drive = b(Op.DRIVE, data=instr.data) if self._currents(instr.data) else b.const(0.0)

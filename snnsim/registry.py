@@ -9,6 +9,7 @@ from typing import Any
 
 from snnsim.engine import Backend
 from snnsim.errors import InputError, Problem, Problems, UnavailableError, unknown
+from snnsim.network import Network
 from snnsim.plan import Plan
 
 
@@ -57,6 +58,13 @@ def choose(name: str, plan: Plan) -> Backend:
         if backend.lacks() is None and not backend.refuses(plan):
             return backend
     raise UnavailableError("no installed backend can run this network; `snnsim backends` says why")
+
+
+def adapted(name: str, net: Network) -> Network:
+    """The network that a backend runs: `net`, or what a backend that ``adapts`` makes of it."""
+    if name == "auto" or not hasattr(backend := _find(name), "adapt"):
+        return net
+    return backend.adapt(net)
 
 
 def check_name(name: str) -> None:

@@ -51,6 +51,7 @@ def compile(net: Network, backend: str = "auto", threads: int | None = None) -> 
     """
     check_call(net, backend, threads)
     with placed(net.marks):
+        net = registry.adapted(backend, net)
         plan = make_plan(net)
         return Program(net, plan, registry.choose(backend, plan), threads)
 

@@ -14,13 +14,14 @@ ONCE: dict[str, Any] = {
     "fixed_point": "lava010", "parameters": {"value": {"default": 1, **WHOLE}, "when": {"default": 1, **WHOLE}},
     "dynamics": "step[n+1] = step + 1 : 1", "spike": "step == when", "send": "value",
 }
-SINK: dict[str, Any] = {"fixed_point": "lava010", "receive": {"in": "a = w : 1"}, "dynamics": "got[n+1] = a : 1"}
-PASS: dict[str, Any] = {**SINK, "spike": "a != 0", "send": "a"}
+SINK: dict[str, Any] = {"fixed_point": "lava010", "receive": {"in": "a = w : 1"}, "dynamics": "got[n+1] = a : 1",
+                        "spike": "a != 0"}
+PASS: dict[str, Any] = {**SINK, "send": "a"}
 # A unit that decays, and sends what it has where that is much.
 LEAKY: dict[str, Any] = {
     "fixed_point": "lava010", "parameters": {"top": {"default": 3000, **WHOLE}}, "receive": {"in": "a = w : 1"},
-    "dynamics": "x[n+1] = clip(shrink(x[n]*3700, 12) + (a << 6), -8388607, 8388607) : 1",
-    "spike": "abs(x) > top", "send": "x >> 6", "reset": {"x": 0},
+    "dynamics": "x[n+1] = clip(shrink(x[n]*3900, 12) + (a << 6), -8388607, 8388607) : 1",
+    "spike": "abs(x) > top", "send": "x >> 8", "reset": {"x": 0},
 }
 KINDS = ("rows", "pairs", "synapses", "ring")
 MOST = (1 << 24) - 1
@@ -81,22 +82,52 @@ def mixed(precision: str = "single") -> sn.Network:
     net = network("0.1 ms", precision=precision)
     net.population("graded", 37, "leaky", top={"discrete": {"values": [4000, 9000]}})
     net.population("passing", 11, "pass")
-    net.population("binary", 29, "loihi_lif", du=900, dv=300, vth=900)
+    net.population("binary", 29, "loihi_lif", du=900, dv=300, vth=1500)
     net.population("counting", 13, "relay")
     net.population("real", 17, "lif_psc_delta", v_th="-68 mV")
-    net.input("noise", type="poisson", rate="3 kHz", to=["graded", "binary"], weight=9, delay="0.1 ms")
+    net.input("noise", type="poisson", rate="2 kHz", to=["graded", "binary"], weight=40, delay="0.1 ms")
     small = {"discrete": {"values": [-6, -2, 4, 8]}}
     net.project("graded", "graded", sn.fixed_indegree(5), weight=small, weight_exp=-6, delay={"uniform": ["0.1 ms", "6 ms"]},
                 num_message_bits=24, name="recurrent")
-    net.project("graded", "graded", sn.fixed_indegree(3), weight=-8, delay={"uniform": ["0.1 ms", "40 ms"]},
+    net.project("graded", "graded", sn.fixed_indegree(3), weight=-9, weight_exp=-2, delay={"uniform": ["0.1 ms", "40 ms"]},
                 num_message_bits=24, name="late")
     net.project("graded", "passing", sn.fixed_indegree(2), weight=2, delay="0.3 ms", num_message_bits=1, name="passed")
-    net.project("passing", "graded", sn.fixed_indegree(2), weight={"uniform": [-3, 3]}, delay="0.2 ms", num_message_bits=16)
-    net.project("graded", "binary", sn.fixed_indegree(4), weight={"uniform": [0, 90]}, delay="0.5 ms", name="unmultiplied")
-    net.project("binary", "graded", sn.fixed_indegree(4), weight=20, weight_exp=1, delay="0.7 ms", num_message_bits=8)
+    net.project("passing", "graded", sn.fixed_indegree(2), weight={"uniform": [-9, 9]}, weight_exp=-7, delay="0.2 ms", num_message_bits=16)
+    net.project("graded", "binary", sn.fixed_indegree(4), weight={"uniform": [0, 60]}, delay="0.5 ms", name="unmultiplied")
+    net.project("binary", "graded", sn.fixed_indegree(4), weight=3, weight_exp=1, delay="0.7 ms", num_message_bits=8)
     net.project("graded", "counting", sn.fixed_indegree(2), weight=1, delay="0.1 ms")
     net.project("passing", "counting", sn.fixed_indegree(1), weight=2, delay="0.4 ms")
     net.project("counting", "binary", sn.fixed_indegree(2), weight=11, delay="0.2 ms")
     net.project("graded", "real", sn.fixed_indegree(4), weight="0.4 mV", delay="1 ms")
     net.project("real", "binary", sn.fixed_indegree(2), weight=25, delay="0.3 ms")
+    return net
+
+
+def without_delay() -> sn.Network:
+    """Payloads pass a chain of units within one step, and one beside it."""
+    net = network()
+    net.population("source", 20, "leaky", top=900)
+    net.population("first", 20, "pass")
+    net.population("second", 20, "pass")
+    net.population("counts", 20, "relay")
+    net.input("noise", type="poisson", rate="300 Hz", to="source", weight=20)
+    net.project("source", "first", sn.one_to_one(), weight=3, delay="0 ms", num_message_bits=24)
+    net.project("first", "second", sn.fixed_indegree(2), weight={"uniform": [-5, 5]}, delay="0 ms", num_message_bits=24)
+    net.project("source", "second", sn.one_to_one(), weight=2, delay="3 ms", num_message_bits=24)
+    net.project("second", "counts", sn.one_to_one(), weight=1, delay="0 ms")
+    return net
+
+
+def learning() -> sn.Network:
+    """Plastic synapses of graded sources: each spike is one event, whatever it carries."""
+    net = network("0.1 ms")
+    net.population("source", 20, "leaky", top=2000)
+    net.population("cells", 10, "lif_psc_exp", v_rest="-60 mV", v_th="-55 mV")
+    net.input("noise", type="poisson", rate="2 kHz", to="source", weight=40)
+    net.input("more", type="poisson", rate="20 kHz", to="cells", weight="60 pA")
+    rule = {"model": "stdp_pair", "params": {"w_max": "200 pA", "lambda": 0.1}}
+    net.project("source", "cells", sn.all_to_all(), weight="50 pA", delay="0.4 ms", synapse=rule, name="learning")
+    taught = {"model": "stdp_dopamine", "params": {"w_max": "200 pA"}, "modulator": "source"}
+    net.project("cells", "cells", sn.fixed_indegree(3), weight="20 pA", delay="1 ms", synapse=taught, name="taught")
+    net.record(weights={"sent": {"projection": "learning", "on": "pre"}})
     return net

@@ -183,7 +183,7 @@ def _neurons() -> list[Case]:
         alone("lif_overflow", "loihi_lif", LIF | lasting, HUGE),
         alone("lif_wraps_once", "loihi_lif", {"du": 0, "vth": 131071}, (1 << 17, -(1 << 16), 130000), 0.5),
         alone("lif_reset", "loihi_lif_reset", LIF | {"reset_interval": 7, "reset_offset": 3}, SMALL),
-        alone("lif_reset_every_step", "loihi_lif_reset", LIF, SMALL),
+        alone("lif_reset_every_step", "loihi_lif_reset", LIF, (400, 90, -12)),
         alone("lif_reset_late", "loihi_lif_reset", LIF | {"reset_interval": 50, "reset_offset": 1234}, SMALL),
         alone("ternary", "loihi_ternary_lif", TERNARY, SMALL),
         alone("ternary_crossed", "loihi_ternary_lif", TERNARY | {"vth_hi": 100, "vth_lo": 100, "bias_mant": 0}, SMALL),
@@ -191,23 +191,23 @@ def _neurons() -> list[Case]:
         alone("atrlif", "loihi_atrlif", ATRLIF, (40, 12, -9)),
         alone("atrlif_defaults", "loihi_atrlif", {}, (4, 2, -1)),
         alone("atrlif_overflow", "loihi_atrlif", ATRLIF, HUGE),
-        alone("atrlif_threshold_overflow", "loihi_atrlif", {"delta_i": 0.0, "delta_v": 0.0, "delta_theta": 0.0, "delta_r": 0.0,
-              "theta_0": 40000, "theta_step": 131071, "bias_mant": 4095, "bias_exp": 7}, (1 << 17, 3, -(1 << 16)), 0.5),
+        alone("atrlif_large", "loihi_atrlif", {"delta_i": 0.0, "delta_v": 0.001, "delta_theta": 0.001, "delta_r": 0.02,
+              "theta_0": 20000, "theta_step": 9000, "bias_mant": 4095, "bias_exp": 7}, (1 << 12, 3, -(1 << 11)), 0.5),
         *(alone(f"sigma_delta_{relu}{cumulative}", "loihi_sigma_delta",
-                SIGMA_DELTA | {"relu": relu, "cum_error": cumulative}, (5, 3, -8)) for relu in (0, 1) for cumulative in (0, 1)),
+                SIGMA_DELTA | {"relu": relu, "cum_error": cumulative}, (90, 20, -140)) for relu in (0, 1) for cumulative in (0, 1)),
         alone("sigma_delta_defaults", "loihi_sigma_delta", {}, (1, -1)),
         *(alone(f"sigma_delta_overflow_{cumulative}", "loihi_sigma_delta",
                 {"vth": 100000, "bias": -32768, "spike_exp": 7, "state_exp": 7, "relu": 0, "cum_error": cumulative}, HUGE)
           for cumulative in (0, 1)),
         *(alone(f"delta_{cumulative}", "loihi_delta", DELTA | {"cum_error": cumulative}, (9, 14, -8)) for cumulative in (0, 1)),
-        *(alone(f"delta_overflow_{cumulative}", "loihi_delta", {"vth": 131071, "spike_exp": 7, "state_exp": 7,
+        *(alone(f"delta_overflow_{cumulative}", "loihi_delta", {"vth": 9000, "spike_exp": 7, "state_exp": 7,
                                                                 "cum_error": cumulative}, HUGE) for cumulative in (0, 1)),
         alone("sigma", "loihi_sigma", {}, SMALL),
         alone("sigma_overflow", "loihi_sigma", {}, HUGE),
         *(alone(f"{model}_{bits}_{exponent}", f"loihi_{model}",
                 RF | {"decay_bits": bits, "state_exp": exponent, "vth": 30}, SMALL, ports=RESONATOR)
           for model in ("rf", "rf_iz") for bits, exponent in ((12, 0), (12, 6), (7, 3), (15, 1))),
-        *(alone(f"{model}_overflow", f"loihi_{model}", RF | {"state_exp": 7, "vth": 50000}, HUGE, ports=RESONATOR)
+        *(alone(f"{model}_overflow", f"loihi_{model}", RF | {"state_exp": 7, "vth": 500}, HUGE, ports=RESONATOR)
           for model in ("rf", "rf_iz")),
         *(alone(f"{model}_whole_periods", f"loihi_{model}",
                 {"period": lambda d, n: np.arange(2.0, n + 2), "alpha": lambda d, n: np.repeat([0.0, 0.07], n // 2)},
@@ -245,7 +245,7 @@ def _networks() -> list[Case]:
                                          ("loihi_sigma_delta", {"vth": 40, "spike_exp": 2, "state_exp": 2}),
                                          ("loihi_sigma_delta", {"vth": 9, "bias": -5, "cum_error": 1}), ("loihi_sigma", {})],
                 [{"num_message_bits": 16, "limit": 20}, {"num_message_bits": 24, "limit": 8, "delays": (1, 5)},
-                 {"num_message_bits": 8, "limit": 4}], (3, -2), p=0.05, dense=kind == "dense")
+                 {"num_message_bits": 8, "limit": 4}], (60, -35), p=0.05, dense=kind == "dense")
           for kind in ("dense", "sparse")),
         chain("graded_shifted", [("loihi_graded", {"vth": 5}), ("loihi_graded_relu", {"vth": 100}), ("loihi_graded", {})],
               [{"num_message_bits": 16, "weight_exp": -3}, {"num_message_bits": 24, "weight_exp": -6}], SMALL),

@@ -175,7 +175,7 @@ class Network:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(600)
             if thread.is_alive():
                 raise SystemExit(f"{self.case.graph.name}: a process model does not end")
         for group, (process, _), rows in zip(self.case.graph.groups, self.made, self.recorded, strict=True):

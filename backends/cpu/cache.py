@@ -34,7 +34,8 @@ def forget(source: str) -> None:
 @lru_cache(maxsize=1)
 def _shared() -> bytes:
     """Digest of the functions that generated modules call, and of how: machine code holds copies of them."""
-    names = ("cache.py", "intrinsics.py", "kernels.py", "plastic_kernels.py", "coupling_kernels.py")
+    names = ("cache.py", "intrinsics.py", "kernels.py", "plastic_kernels.py", "learning_kernels.py",
+             "coupling_kernels.py")
     return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in names)).digest()
 
 

@@ -175,7 +175,7 @@ def _deferred(out: _Source, depth: int, k: int, bundle: BundleShape, groups: str
 
 def _delivery(out: _Source, k: int, bundle: BundleShape, groups: str, group: str) -> list[str]:
     """List what the spikes a .. b - 1 of thread t reach, and deliver whenever the list is full."""
-    rows, parts = out.use(f"b{k}_rows"), out.use(f"b{k}_parts")
+    parts, rows = out.use(f"b{k}_parts"), out.use(f"b{k}_rows")
     listing = "list_messages" if bundle.graded else "list_parts"
     return ["while a < b:",
             f"    n, a = {listing}({rows}, {groups}, {group}, {_lists(out, bundle)}, a, b, {parts}, n)",

@@ -10,36 +10,46 @@ import numpy as np
 
 from snnsim.backends.cpu.build import Places
 from snnsim.backends.cpu.driver import argument_name
+from snnsim.backends.cpu.learning import LearningSynapses, learning_shape
+from snnsim.backends.cpu.learning_emit import LearningPrinter
 from snnsim.backends.cpu.plastic_build import PlasticMaker, rule_shape
+from snnsim.backends.cpu.plastic_columns import Columns, Parts
 from snnsim.backends.cpu.plastic_driver import PlasticShape
-from snnsim.backends.cpu.plastic_emit import RulePrinter
+from snnsim.backends.cpu.plastic_emit import Rule, RulePrinter
 from snnsim.backends.cpu.plastic_kernels import keep_variable
 from snnsim.engine import rows_between
 from snnsim.errors import NumericalError
 from snnsim.plan import Plan
 from snnsim.plastic import out_of_bounds
 from snnsim.slices import Slices
-from snnsim.synapse_rules import plastic_numbers, rule_of
+from snnsim.synapse_rules import rule_of
 
-Parts = list[dict[str, Any]]
 _LOG = 1 << 12  # events that a log holds at first
 
 
-class Plastic:
-    """All plastic projections of a network. epoch: steps between meetings of the threads."""
+class Plastic(Columns):
+    """All plastic and learning projections of a network. epoch: steps between meetings of the threads."""
 
     def __init__(self, plan: Plan, slices: Slices, places: Places, wide: bool, epoch: int) -> None:
-        self.plan, self.slices = plan, slices
-        self.numbers = plastic_numbers(plan)
-        self.rules = {k: RulePrinter(rule_of(plan.projections[k]), rule_shape(plan, k, wide)).print()
-                      for k in self.numbers}
+        super().__init__(plan, slices)
+        self.numbers = [k for k, p in enumerate(plan.projections) if p.rule is not None]
+        self.rules = {k: self._printed(k, wide) for k in self.numbers}
         rings = {k: np.zeros((2 * epoch + 2) * plan.populations[v[0]].n, plan.dtype)
                  for k in self.numbers if (v := self._variable(k)) is not None}
-        self.maker = PlasticMaker(plan, slices, places, np.int64 if wide else np.int32, self.rules, rings)
-        self.parts: Parts = []
+        sums = np.int64 if wide else np.int32
+        self.maker = PlasticMaker(plan, slices, places, sums, self.rules, rings)
+        self.learning = {k: LearningSynapses(self, k, places, sums) for k in self.numbers
+                         if plan.projections[k].learning is not None}
+
+    def _printed(self, number: int, wide: bool) -> Rule:
+        projection = self.plan.projections[number]
+        if projection.learning is not None:
+            return LearningPrinter(projection.learning, learning_shape(projection)).print()
+        return RulePrinter(rule_of(projection), rule_shape(self.plan, number, wide)).print()
 
     def _variable(self, number: int) -> tuple[int, str, str] | None:
-        modulator = rule_of(self.plan.projections[number]).modulator
+        rule = self.plan.projections[number].plastic
+        modulator = None if rule is None else rule.modulator
         if modulator is None or modulator.variable is None:
             return None
         states = self.plan.populations[modulator.population].program.states
@@ -55,7 +65,7 @@ class Plastic:
         """Put the synapses of a thread into its part."""
         part["learned"] = np.zeros(1, np.int64)
         for number in self.numbers:
-            self.maker.add(part, thread, number)
+            (self.learning[number].add if number in self.learning else self.maker.add)(part, thread, number)
 
     def attach(self, parts: Parts) -> None:
         """Take the parts of all threads, once they are made."""
@@ -71,43 +81,22 @@ class Plastic:
 
     # --- numbers of synapses ---------------------------------------------------------------------------------------
 
-    def _ranks(self, number: int) -> list[np.ndarray]:
-        """The number of each synapse of each thread: a thread's rows are sorted, and targets rise with the thread."""
-        rows = [part[f"x{number}_rows"].astype(np.int64) for part in self.parts]
-        counts = np.stack([np.diff(ends) for ends in rows], axis=1)
-        starts = np.concatenate([[0], np.cumsum(counts)])[:-1].reshape(counts.shape)
-        return [np.repeat(starts[:, t] - ends[:-1], counts[:, t]) + np.arange(ends[-1]) for t, ends in enumerate(rows)]
-
     def _found(self, request: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each thread: which synapses of a request are its own, as positions in the request and in its rows."""
-        wanted, found = self.plan.weights[request].synapses, []
-        for ranks in self._ranks(self.plan.weights[request].projection):
-            place = np.searchsorted(ranks, wanted)
-            own = np.flatnonzero(np.append(ranks, -1)[place] == wanted)
-            found.append((own, place[own]))
-        return found
-
-    def _joined(self, number: int, name: str) -> np.ndarray:
-        """A column of all threads, in canonical order."""
-        ranks, columns = self._ranks(number), [part[f"x{number}_{name}"] for part in self.parts]
-        out = np.empty(sum(c.size for c in columns), columns[0].dtype)
-        for rank, column in zip(ranks, columns, strict=True):
-            out[rank] = column
-        return out
+        """For each thread: which synapses of a request are its own."""
+        return self.found(self.plan.weights[request].projection, self.plan.weights[request].synapses)
 
     def synapses_of(self, number: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
-        ranks, projection = self._ranks(number), self.plan.projections[number]
+        if number in self.learning:
+            return self.learning[number].table()
+        ranks, projection = self.ranks(number), self.plan.projections[number]
         out = {name: np.empty(sum(rank.size for rank in ranks), np.int64) for name in ("source", "target", "delay")}
         for thread, (rank, part) in enumerate(zip(ranks, self.parts, strict=True)):
             rows, delays = part[f"x{number}_rows"], part[f"x{number}_delays"][: rank.size]
             out["source"][rank] = np.repeat(np.arange(rows.size - 1), np.diff(rows.astype(np.int64)))
-            out["target"][rank] = part[f"x{number}_targets"][: rank.size].astype(np.int64) + self._low(number, thread)
+            out["target"][rank] = part[f"x{number}_targets"][: rank.size].astype(np.int64) + self.low(number, thread)
             out["delay"][rank] = projection.delays[0] + (delays.astype(np.int64) if delays.size else 0)
-        return out | {"w": self._joined(number, "state_w")}
-
-    def _low(self, number: int, thread: int) -> int:
-        return self.slices.bounds(self.plan.projections[number].target, thread)[0]
+        return out | {"w": self.joined(number, "state_w")}
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -119,17 +108,19 @@ class Plastic:
 
     def get(self, number: int, done: int) -> dict[str, np.ndarray]:
         """See ``Engine.plasticity``."""
+        if number in self.learning:
+            return self.learning[number].get(done)
         rule, first = rule_of(self.plan.projections[number]), self.parts[0]
-        values = {name: self._joined(number, f"state_{name}") for name in ("w", *rule.states)}
+        values = {name: self.joined(number, f"state_{name}") for name in ("w", *rule.states)}
         values["last"] = first[f"x{number}_last"].copy()
-        values["arrivals"] = self._rows(number, "ring", *self._ahead(number, done)).astype(np.int64)
+        values["arrivals"] = self.rows(number, "ring", *self.ahead(number, done)).astype(np.int64)
         for trace in rule.traces:
             if trace.on != "post":
                 values[f"trace.{trace.name}"] = first[f"x{number}_trace_{trace.name}"].copy()
                 continue
             for side in ("before", "after"):
-                values[f"trace.{trace.name}.{side}"] = self._rows(number, f"{side}_{trace.name}",
-                                                                  *self._behind(number, done))
+                values[f"trace.{trace.name}.{side}"] = self.rows(number, f"{side}_{trace.name}",
+                                                                  *self.behind(number, done))
         if (output := self._output(number)) is not None:
             values["modulator"] = np.concatenate([part[output] for part in self.parts])
         return values
@@ -141,42 +132,27 @@ class Plastic:
 
     def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """See ``Engine.set_plasticity``."""
+        if number in self.learning:
+            self.learning[number].set(done, values)
+            return
         rule = rule_of(self.plan.projections[number])
-        for part, ranks in zip(self.parts, self._ranks(number), strict=True):
+        for part, ranks in zip(self.parts, self.ranks(number), strict=True):
             for name in ("w", *rule.states):
                 part[f"x{number}_state_{name}"][...] = values[name][ranks]
             part[f"x{number}_last"][...] = values["last"]
             for trace in rule.traces:
                 if trace.on != "post":
                     part[f"x{number}_trace_{trace.name}"][...] = values[f"trace.{trace.name}"]
-        self._set_rows(number, "ring", *self._ahead(number, done), values["arrivals"])
+        self.set_rows(number, "ring", *self.ahead(number, done), values["arrivals"])
         for trace in rule.traces:
             if trace.on == "post":
                 for side in ("before", "after"):
-                    self._set_rows(number, f"{side}_{trace.name}", *self._behind(number, done),
+                    self.set_rows(number, f"{side}_{trace.name}", *self.behind(number, done),
                                    values[f"trace.{trace.name}.{side}"])
         if (output := self._output(number)) is not None:
             sizes = np.cumsum([part[output].size for part in self.parts])
             for part, own in zip(self.parts, np.split(values["modulator"], sizes[:-1]), strict=True):
                 part[output][...] = own
-
-    def _ahead(self, number: int, done: int) -> tuple[int, np.ndarray]:
-        """Rows of a ring, and those of the steps in which something may arrive."""
-        depth = int(self.parts[0][f"x{number}_depth"])
-        return depth, (done + 1 + np.arange(depth - 1)) % depth
-
-    def _behind(self, number: int, done: int) -> tuple[int, np.ndarray]:
-        """Rows of a ring, and those of the steps until `done`, the latest first."""
-        depth = int(self.parts[0][f"x{number}_depth"])
-        return depth, (done - np.arange(depth)) % depth
-
-    def _rows(self, number: int, name: str, depth: int, rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([part[f"x{number}_{name}"].reshape(depth, -1)[rows] for part in self.parts], axis=1)
-
-    def _set_rows(self, number: int, name: str, depth: int, rows: np.ndarray, values: np.ndarray) -> None:
-        for thread, part in enumerate(self.parts):
-            low, ring = self._low(number, thread), part[f"x{number}_{name}"].reshape(depth, -1)
-            ring[rows] = values[:, low : low + ring.shape[1]]
 
     def memory(self) -> int:
         """Bytes of synapses."""
@@ -200,6 +176,8 @@ class Plastic:
                 part[f"w{k}_out"] = out
                 if not request.on_pre:
                     part[f"w{k}_first"] = done // request.every + 1
+        for learning in self.learning.values():
+            learning.open(done, steps)
         for number in self.numbers:
             self._note_variable(number, done)
             for part in self.parts:
@@ -233,7 +211,7 @@ class Plastic:
     def _error(self, step: int, source: int, target: int, number: int, thread: int) -> NumericalError:
         sent = float(self.parts[thread][f"x{number}_found"][0])
         projection = self.plan.projections[number]
-        return out_of_bounds(self.plan, projection, source, target + self._low(number, thread), step, sent)
+        return out_of_bounds(self.plan, projection, source, target + self.low(number, thread), step, sent)
 
     # --- what presynaptic events send -----------------------------------------------------------------------------
 

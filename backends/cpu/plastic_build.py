@@ -57,22 +57,22 @@ class RowPacker:
         keys = [("delay", self.delays.count), ("target", self.high - self.low), ("source", self.n_source)]
         for name, count in keys:
             if name in drawn:
-                order, ends = _sorted(drawn[name], order, count)
+                order, ends = sorted_by(drawn[name], order, count)
         source, target, weight = drawn["source"][order], drawn["target"][order], drawn["w"]
         delay = drawn["delay"][order] if "delay" in drawn else np.zeros(0, np.uint16)
         constant = weight[0] if weight.size else 0
         w = weight[order] if weight.size == order.size else np.full(order.size, constant, self.plan.dtype)
         columns, positions = self._columns(target, delay)
         sources = source[positions]
-        return PackedRows(ends, _padded(target), _padded(delay) if delay.size else delay, w, columns,
-                          _padded(positions), sources)
+        return PackedRows(ends, padded(target), padded(delay) if delay.size else delay, w, columns,
+                          padded(positions), sources)
 
     def _columns(self, target: np.ndarray, delay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the columns, and the synapses in them."""
         positions = np.arange(target.size, dtype=np.uint32 if target.size < 1 << 32 else np.int64)
         if delay.size:
-            positions, _ = _sorted(delay, positions, self.delays.count)
-        positions, ends = _sorted(target, positions, self.high - self.low)
+            positions, _ = sorted_by(delay, positions, self.delays.count)
+        positions, ends = sorted_by(target, positions, self.high - self.low)
         if not delay.size or not self.delays.groups:
             return ends, positions
         groups = self.delays.groups
@@ -98,12 +98,12 @@ class RowPacker:
         return found
 
 
-def _padded(values: np.ndarray) -> np.ndarray:
+def padded(values: np.ndarray) -> np.ndarray:
     """With some more at the end, where loops look ahead."""
     return np.concatenate([values, np.zeros(AHEAD, values.dtype)])
 
 
-def _sorted(keys: np.ndarray, order: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def sorted_by(keys: np.ndarray, order: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """`order` sorted by keys, and where each of the `count` keys begins."""
     ends, out = np.zeros(count + 1, np.int64), np.empty_like(order)
     plastic_kernels.sort_by(keys, order, ends, out)
@@ -127,7 +127,7 @@ class PlasticMaker:
         rule = rule_of(projection)
         values = {**self._synapses(projection, rule, thread), **self._numbers(projection, rule, thread),
                   **self._scalars(number, projection, rule), **self._modulator(number, projection, thread)}
-        values["acc"] = self._arrivals(part, thread, projection, values["n_target"])
+        values["acc"] = in_places(part, self.places, thread, projection, values["n_target"], self.sums)
         for trace in rule.traces:
             values |= self._trace(trace, values)
         part.update({f"x{number}_{name}": value for name, value in values.items()})
@@ -176,18 +176,19 @@ class PlasticMaker:
                 "modulator_low": self.slices.bounds(projection.target, thread)[0], "modulator_own": own,
                 "modulator_offset": mine}
 
-    def _arrivals(self, part: dict[str, Any], thread: int, projection: Projection, n: int) -> np.ndarray:
-        """Where what is sent arrives; a vector of its own where the target only plays given spikes."""
-        if not projection.ports[0]:
-            return np.zeros(n, self.sums)
-        base = self.places.base[thread][projection.target, projection.ports[0]]
-        return part["acc"][base : base + n]
-
     def _trace(self, trace: Any, values: dict[str, Any]) -> dict[str, np.ndarray]:
         if trace.on == "post":
             size = values["depth"] * values["n_target"]
             return {f"{side}_{trace.name}": np.zeros(size, self.plan.dtype) for side in ("before", "after")}
         return {f"trace_{trace.name}": np.zeros(values["n_source"] if trace.on == "pre" else 1, self.plan.dtype)}
+
+
+def in_places(part: dict[str, Any], places: Places, thread: int, projection: Projection, n: int, sums: Any) -> np.ndarray:
+    """Where what is sent arrives; a vector of its own where the target only plays given spikes."""
+    if not projection.ports[0]:
+        return np.zeros(n, sums)
+    base = places.base[thread][projection.target, projection.ports[0]]
+    return part["acc"][base : base + n]  # type: ignore[no-any-return]
 
 
 def rule_shape(plan: Plan, number: int, wide: bool) -> RuleShape:

@@ -6,6 +6,7 @@ import numpy as np
 
 from snnsim.backends.cpu.build import Bundle, Places, lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import coupled_memory
+from snnsim.backends.cpu.learning import learning_memory
 from snnsim.backends.cpu.pack import weight_type
 from snnsim.backends.cpu.plastic_size import plastic_memory
 from snnsim.ir import Op
@@ -26,7 +27,7 @@ def memory(plan: Plan, threads: int) -> int:
     packed = sum(_bundle(plan, places, bundle, threads) for bundle in bundles)
     sorting = max((_synapses(bundle) * (1 if bundle.groups <= 1 << 8 else 4) for bundle in bundles), default=0)
     building = sorting + threads * (16 * plan.neurons + _DRAWING)
-    more = plastic_memory(plan, slices) + coupled_memory(plan)
+    more = plastic_memory(plan, slices) + learning_memory(plan) + coupled_memory(plan)
     return units + packed + building + _history(plan, slices) + _rows(plan) + more
 
 

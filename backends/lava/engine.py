@@ -15,7 +15,7 @@ from snnsim.backends.lava.session import RUNNER, Outcome, Session
 from snnsim.deploy.graph import Arrivals, Connection, Graph
 from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes
 from snnsim.errors import InputError, Problem
-from snnsim.plan import Plan
+from snnsim.plan import Plan, WeightRequest
 
 # (first, steps) -> what the host adds in the steps first .. first + steps - 1.
 Feed = Callable[[int, int], Arrivals]
@@ -56,7 +56,11 @@ class LavaEngine:
     # --- running -----------------------------------------------------------------------------------------------------
 
     def advance(self, steps: int) -> Chunk:
-        """Run `steps` steps; see ``snnsim.engine``. Raises ``EngineError`` where Lava fails; it has been ended then."""
+        """Run `steps` steps, or as far as weights are to be recorded; see ``snnsim.engine``.
+
+        Raises ``EngineError`` where Lava fails; it has been ended then.
+        """
+        steps = min([steps, *(w.every - self.done % w.every for w in self.plan.weights)])
         arrivals = self._feed(self.done + 1, steps)
         outcome = self._running().run(steps, arrivals if arrivals.step.size else None)
         self.done += steps
@@ -64,7 +68,8 @@ class LavaEngine:
         spikes = self._counted(outcome)
         self._remember(spikes)
         traces = [rows.astype(self.plan.dtype) for rows in outcome.traces]
-        return Chunk(steps, spikes.step, spikes.unit, traces, payload=self._payloads(spikes))
+        weights = [self._recorded(request) for request in self.plan.weights]
+        return Chunk(steps, spikes.step, spikes.unit, traces, weights, self._payloads(spikes))
 
     def _running(self) -> Session:
         """Lava, started again where states have been set since."""
@@ -83,6 +88,12 @@ class LavaEngine:
         columns = [np.concatenate([old, new]) for old, new in zip(self._recent, spikes, strict=True)]
         late = columns[0] > self.done - self.plan.max_delay
         self._recent = Spikes(*(column[late] for column in columns))
+
+    def _recorded(self, request: WeightRequest) -> np.ndarray:
+        """Weights of some synapses after this step, where they are due: [1 or 0, synapses]."""
+        due = self.done % request.every == 0
+        weights = self.synapses_of(request.projection)["w"][request.synapses]
+        return np.tile(weights.astype(self.plan.dtype), (int(due), 1))
 
     def _payloads(self, spikes: Spikes) -> np.ndarray | None:
         return spikes.payload if self.plan.graded else None
@@ -113,9 +124,10 @@ class LavaEngine:
             groups[number] = replace(group, initial=others | ({state: whole} if whole.any() else {}))
             self._states[group.name, state] = whole
         self.graph = replace(self.graph, groups=tuple(groups))
-        self._leave()
+        self.close()
 
-    def _leave(self) -> None:
+    def close(self) -> None:
+        """Stop Lava, and leave nothing of it; the end of this object does the same."""
         if self._session is not None:
             self._session.close()
         self._session = None
@@ -160,7 +172,9 @@ class LavaEngine:
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay (steps) and w of a learning projection's synapses as they are, in their order."""
         number, it = self._connection(projection)
-        weight = self._weights[number]["weight"] if number in self._weights else it.weight
+        fixed = self.plan.projections[projection].fixed
+        assert fixed is not None
+        weight = self._weights[number]["weight"] if number in self._weights else fixed.kept(it.weight)
         order = np.lexsort((it.delay, it.post, it.pre))
         columns = {"source": it.pre, "target": it.post, "delay": it.delay, "w": weight}
         return {name: column[order].astype(np.int64) for name, column in columns.items()}

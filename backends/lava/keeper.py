@@ -3,8 +3,8 @@
     python -I -S keeper.py LIFE FOLDER COMMAND...
 
 LIFE is the number of a pipe's reading end. It comes to its end when whoever holds the other one closes it or dies, in
-whatever way. Then, as when the program itself has ended, all that it has started gets SIGTERM, so that what cleans up
-behind it can (Python's resource tracker frees shared memory), and GRACE_S later SIGKILL; FOLDER is removed.
+whatever way. Then, or when the program itself has ended, all that it has started gets SIGTERM, GRACE_S later SIGKILL,
+and what cleans up behind the others (Python's resource tracker) again GRACE_S later; FOLDER is removed.
 
 Its own exit code is that of the program, or 128 and the number of the signal that ended it. It imports only the
 standard library, because it runs in the interpreter of the program.
@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 GRACE_S, LAST_S, POLL_S = 2.0, 30.0, 0.01
 GROUP = "group"   # the file in FOLDER with the number of the program's process group
@@ -86,47 +86,66 @@ def _reap() -> dict[int, int]:
 
 
 def _end(group: int) -> None:
-    """Ask all that is left to end, then make it."""
-    for number, seconds in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, LAST_S)):
+    """Ask all that is left to end; then make it, those last that clean up behind the others; then make all of it."""
+    for number, seconds, spare in ((signal.SIGTERM, GRACE_S, False), (signal.SIGKILL, GRACE_S, True),
+                                   (signal.SIGKILL, LAST_S, False)):
         deadline = time.monotonic() + seconds
-        _signal(group, number)
+        _signal(group, number, spare)
         while _left(group) and time.monotonic() < deadline:
             time.sleep(POLL_S)
             if number == signal.SIGKILL:
-                _signal(group, number)
+                _signal(group, number, spare)
 
 
-def _signal(group: int, number: int) -> None:
-    for send, whom in [(os.killpg, group), *((os.kill, pid) for pid in _children())]:
-        try:
-            send(whom, number)
-        except (ProcessLookupError, PermissionError):
-            continue
+def _signal(group: int, number: int, spare: bool) -> None:
+    if not spare:
+        _send(os.killpg, group, number)
+    for pid in _members(group):
+        if not (spare and _cleans_up(pid)):
+            _send(os.kill, pid, number)
+
+
+def _send(send: Callable[[int, int], None], whom: int, number: int) -> bool:
+    """Whether there was anybody. macOS forbids signals to what has ended."""
+    try:
+        send(whom, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _left(group: int) -> bool:
     """Whether anything of the group, or any child that has left it, still runs."""
     _reap()
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):   # macOS forbids signals to what has ended
-        return any(True for _ in _children())
-    return True
+    return _send(os.killpg, group, 0) or any(True for _ in _members(group))
 
 
-def _children() -> Iterator[int]:
-    """Children of this process where the system lists them: those too that have left the group."""
+def _members(group: int) -> Iterator[int]:
+    """The group and the children of this process, who may have left it; nobody where the system does not list them."""
     for name in os.listdir("/proc") if sys.platform == "linux" else ():
-        if name.isdigit() and _parent(name) == os.getpid():
-            yield int(name)
+        if name.isdigit():
+            parent, its_group = _kin(name)
+            if group == its_group or os.getpid() == parent:
+                yield int(name)
 
 
-def _parent(pid: str) -> int | None:
+def _kin(pid: str) -> tuple[int, int]:
+    """Parent and group of a process; 0 where it has just ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return None
+            _, parent, group = file.read().rpartition(")")[2].split()[:3]
+    except (OSError, ValueError):
+        return 0, 0
+    return int(parent), int(group)
+
+
+def _cleans_up(pid: int) -> bool:
+    """Whether it is Python's resource tracker, which frees shared memory when all others have ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"resource_tracker" in file.read()
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

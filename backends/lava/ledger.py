@@ -53,7 +53,7 @@ def _without_process(plan: Plan) -> Found:
 
 def _learning_late(plan: Plan) -> Found:
     for projection in plan.projections:
-        if projection.plastic is not None and projection.delays[1] > 1:
+        if projection.learning is not None and projection.delays[1] > 1:
             yield f"{place(projection)}.delay", str(projection.delays[1])
 
 
@@ -65,8 +65,9 @@ def _outputs(plan: Plan) -> Found:
 
 
 def _weights(plan: Plan) -> Found:
-    if plan.weights:
-        yield "record.weights", ""
+    for request in plan.weights:
+        if request.on_pre:
+            yield "record.weights", plan.projections[request.projection].label
 
 
 LEDGER = {
@@ -74,7 +75,8 @@ LEDGER = {
     "models of one's own": Entry("Lava has processes for the built-in models ", _without_process),
     "learning with delays": Entry("Lava's learning synapses have a delay of 1 step, found ", _learning_late),
     "traces of outputs": Entry("Lava shows the states of a population, and this is none of them: ", _outputs),
-    "weights over time": Entry("Lava's weights can be read after a run only; program.weights gives them", _weights),
+    "weights that are sent": Entry("Lava's weights can be recorded every so many steps, not as they are sent: ",
+                                   _weights),
 }
 
 

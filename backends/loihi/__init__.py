@@ -5,6 +5,7 @@ from __future__ import annotations
 from snnsim.backends import cpu, cupy
 from snnsim.engine import Engine
 from snnsim.errors import InputError, Problem
+from snnsim.network import Network
 from snnsim.plan import Plan
 
 _PLACES = "cpu and cupy (or cupy:1, ...)"
@@ -38,6 +39,12 @@ class LoihiBackend:
     def device(self) -> str:
         """Where the engine below runs."""
         return self.inner.device()
+
+    def adapt(self, net: Network) -> Network:
+        """A network of real numbers, quantised for Loihi 2; one in whole numbers as it is."""
+        from snnsim.deploy.adapt import in_whole_numbers
+
+        return in_whole_numbers(net)
 
     def refuses(self, plan: Plan) -> list[Problem]:
         """What no chip runs, and what the engine below does not."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from snnsim.backends.reference.coupling import CoupledProjection
+from snnsim.backends.reference.learning import LearningProjection
 from snnsim.backends.reference.plasticity import Events, PlasticProjection
 from snnsim.draws import draw
 from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
@@ -33,7 +34,8 @@ class ReferenceEngine:
         self.pending: dict[int, list[tuple[int, str, np.ndarray, np.ndarray]]] = {}
         self.rows = {k: self._rows(p) for k, p in enumerate(plan.projections) if p.spiking}
         self.coupled = [CoupledProjection(plan, k) for k, p in enumerate(plan.projections) if p.coupling is not None]
-        self.plastic = {k: PlasticProjection(plan, k) for k, p in enumerate(plan.projections) if p.plastic is not None}
+        self.plastic = {k: PlasticProjection(plan, k) if p.plastic else LearningProjection(plan, k)
+                        for k, p in enumerate(plan.projections) if p.rule is not None}
         # Units, over the whole network, and payloads of the spikes of each step: [2, spikes].
         self.recent: dict[int, np.ndarray] = {}
 
@@ -143,7 +145,7 @@ class ReferenceEngine:
         population = self.plan.populations[k]
         return np.bincount(_within(population, self.recent.get(step, _NONE))[0], minlength=population.n)
 
-    def _events(self, plastic: PlasticProjection, step: int, variable: Any) -> Events:
+    def _events(self, plastic: PlasticProjection | LearningProjection, step: int, variable: Any) -> Events:
         """What reaches a projection in a step; variable: that of its modulator, as the step before left it."""
         pre, modulator = self._spikes(plastic.it.source, step - plastic.rule.axonal), plastic.rule.modulator
         if modulator is not None and modulator.variable is None:

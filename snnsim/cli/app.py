@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from snnsim.cli import compare, demo, describe, files, report, run
+from snnsim.cli import compare, demo, deploy, describe, files, report, run
 from snnsim.cli.output import note
 from snnsim.errors import SnnsimError
 from snnsim.interrupt import raising
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "backends": describe.backends,
     "models": describe.models,
     "compare": compare.compare,
+    "deploy": deploy.deploy,
     "plot": files.plot,
     "report": report.report,
     "convert": files.convert,

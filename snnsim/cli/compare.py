@@ -41,7 +41,7 @@ def compare(
     """
     import snnsim
     from snnsim.lowering import make_plan
-    from snnsim.registry import choose
+    from snnsim.registry import adapted, choose
 
     names = [name.strip() for name in backends.split(",") if name.strip()]
     if len(names) < 2:
@@ -50,9 +50,8 @@ def compare(
     network = snnsim.load(config, settings or ())
     network.record(spikes=[name for name, population in network.populations.items()
                            if population.model.spiking and name not in network.recording.spikes])
-    plan = make_plan(network)
     for name in names:  # all faults before the first run
-        choose(name, plan)
+        choose(name, make_plan(adapted(name, network)))
     results = [_result(network, duration, name, threads, quiet) for name in names]
     rows = [_row(results[0], result) for result in results]
     if as_json:
@@ -75,7 +74,7 @@ def _row(expected: Result, found: Result) -> dict[str, Any]:
         "spikes": sum(map(found.count, found.populations)),
         "first_difference": first_difference(expected, found),
         "spike_distance": _spike_distance(expected, found),
-        "trace_error": _trace_error(expected, found),
+        "trace_error": trace_error(expected, found),
         "weight_error": _weight_error(expected, found),
         "first_weight": first_weight(expected, found),
         "rtf": found.summary["rtf"],
@@ -130,7 +129,7 @@ def _spike_distance(expected: Result, found: Result) -> float:
     return float(sum(distance**2 for distance in each) ** 0.5)
 
 
-def _trace_error(expected: Result, found: Result) -> float | None:
+def trace_error(expected: Result, found: Result) -> float | None:
     """The largest difference of a recorded state, in its own unit; None where none is recorded."""
     import numpy as np
 

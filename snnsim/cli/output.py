@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 
 from snnsim.errors import InputError, Problem, Problems
 
-_ARGUMENTS = ("duration", "backend", "threads", "checkpoint")
+_ARGUMENTS = ("duration", "backend", "threads", "checkpoint", "target", "semantics")
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The network, a YAML file.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -69,16 +69,20 @@ def check_duration(text: str | None) -> None:
 
 
 @contextmanager
-def as_options() -> Iterator[None]:
-    """Arguments of a Python call are named as options in the faults raised inside; places in files stay."""
+def as_options(**names: str) -> Iterator[None]:
+    """Arguments of a Python call are named as options in the faults raised inside; places in files stay.
+
+    names: argument -> what it is called on the command line, where that is not obvious.
+    """
     try:
         yield
     except InputError as error:
-        raise type(error)([_as_option(problem) for problem in error.problems]) from error
+        raise type(error)([_as_option(problem, names) for problem in error.problems]) from error
 
 
-def _as_option(problem: Problem) -> Problem:
+def _as_option(problem: Problem, names: Mapping[str, str]) -> Problem:
     known = {"out": "-o", "resume_from": "--resume", "start": "--from"} | {name: f"--{name}" for name in _ARGUMENTS}
+    known |= names
     path = problem.path if problem.file else known.get(problem.path, problem.path)
     return replace(problem, path=path, message=problem.message.replace("overwrite=True", "--overwrite"))
 

@@ -39,9 +39,10 @@ class Progress:
             self._bar.update(self._task, completed=step, total=steps, position=position, speed=speed, left="left")
 
     def _factor(self, step: int) -> str:
-        """Seconds of computing per second of model time since the first call, which came after the building."""
+        """Seconds of computing per second of model time since the first call of a run, which came after the building."""
         now = time.perf_counter()
-        self._first = self._first or (now, step)
+        if self._first is None or step < self._first[1]:
+            self._first = now, step
         began, done = self._first
         return f"{(now - began) * 1e3 / ((step - done) * self._dt):.2f}" if step > done else "-"
 

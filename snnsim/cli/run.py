@@ -116,7 +116,9 @@ def _numbered(out: Path | None, number: int, repeat: int) -> Path | None:
 def simulate(network: Network, quiet: bool, **options: Any) -> Result:
     """Run `network` with a progress bar; `options` as for ``snnsim.run``."""
     import snnsim
+    from snnsim.registry import adapted
 
+    network = adapted(options.get("backend", "auto"), network)
     for text in () if quiet else network.notes:
         note(f"note: {text}")
     with Progress(network.dt, shown=not quiet) as progress:

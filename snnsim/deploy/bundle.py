@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +43,8 @@ graph.h5         the network: groups, synapses, what is recorded
 arrivals.h5      what the host adds to ports in {steps} steps of {dt_ms} ms
 placement.json   which units lie on which core
 report.html      what became of the network on its way to the chip; report.json has the same numbers
-network.yaml     the network that was deployed; network-fixed.yaml, where there is one, in fixed-point parameters
+network.yaml     the network that was deployed; network-fixed.yaml, where there is one, in fixed-point parameters;
+                 file-1, file-2, ...: arrays that they name
 manifest.json    size and SHA-256 of each file; `snnsim info` on this folder checks them
 """
 
@@ -55,7 +56,8 @@ class Content:
     """What goes into a bundle.
 
     steps: how long the arrivals last. report, placement: what JSON can say. page: HTML. network: YAML of the network
-    that was given; fixed: of the one in fixed-point parameters, where that is another.
+    that was given; fixed: of the one in fixed-point parameters, where that is another; files: those that they name, name
+    -> where they are now (``snnsim.deploy.travelling``).
     """
 
     graph: Graph
@@ -67,6 +69,7 @@ class Content:
     page: str
     network: str
     fixed: str | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of it."""
@@ -147,7 +150,8 @@ def _fill(part: Path, content: Content) -> None:
     facts = content.facts()
     save_graph(content.graph, part / names.GRAPH)
     save_arrivals(content.arrivals, part / names.ARRIVALS)
-    shutil.copyfile(RUNNER, part / names.RUNNER)
+    for name, path in {names.RUNNER: RUNNER, **content.files}.items():
+        shutil.copyfile(path, part / name)
     texts = {names.PLACEMENT: _text(content.placement), names.REPORT: _text(content.report), names.PAGE: content.page,
              names.NETWORK: content.network, names.FIXED: content.fixed, names.README: ABOUT.format(**facts)}
     for name, text in texts.items():
@@ -175,7 +179,7 @@ def _swap(part: Path, folder: Path, old: Path) -> None:
         os.replace(old, folder)
         raise
     for path in old.iterdir():
-        if path.name not in (names.MANIFEST, *names.FILES):
+        if not names.belongs(path.name):
             os.replace(path, folder / path.name)
     shutil.rmtree(old)
     sync(folder.parent)
@@ -263,4 +267,5 @@ def _check_connection(graph: Graph, connection: Connection) -> None:
             raise InputError(Problem(connection.label, text))
         if units.size and not 0 <= units.min() <= units.max() < graph.groups[group].n:
             there, wrong = graph.groups[group], units.min() if units.min() < 0 else units.max()
-            raise InputError(Problem(connection.label, f"expected units below {there.n} of {there.name}, found {wrong}"))
+            text = f"expected units below {there.n} of {there.name}, found {wrong}"
+            raise InputError(Problem(connection.label, text))

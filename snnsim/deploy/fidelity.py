@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnsim import analysis
-from snnsim.deploy.matching import partners
+from snnsim.deploy.matching import aligned, partners
 from snnsim.deploy.trace_error import Scale, TraceError, trace_error
 from snnsim.result import Result
 
@@ -95,13 +95,17 @@ class Compared:
 
 @dataclass(frozen=True, eq=False)
 class Fidelity:
-    """Populations and traces that both networks recorded. inputs: source populations, which should not differ."""
+    """Populations and traces that both networks recorded. inputs: source populations, which should not differ.
+
+    lags: population -> by how many steps it does the same later in fixed-point numbers.
+    """
 
     duration: float
     windows: tuple[float, ...]
     populations: tuple[Compared, ...]
     inputs: tuple[Compared, ...]
     traces: tuple[TraceError, ...]
+    lags: Mapping[str, int]
 
     @property
     def same_input(self) -> bool:
@@ -133,37 +137,39 @@ class Fidelity:
 
 def compare(
     before: Result, after: Result, inputs: Collection[str] = (), windows: Sequence[float] = WINDOWS,
-    scales: Mapping[tuple[str, str], Scale] | None = None,
+    scales: Mapping[tuple[str, str], Scale] | None = None, lags: Mapping[str, int] | None = None,
 ) -> Fidelity:
     """The recording of the float network against that of the one in fixed-point numbers; both have one dt.
 
     inputs: populations that the host makes spike. windows: ms. scales: (population, variable) of a trace of the float
-    network -> the state of the other that stands for it.
+    network -> the state of the other that stands for it. lags: population -> by how many steps the other does the same
+    later; its spikes and states are taken that much earlier, and what then lacks a counterpart at the end is left out.
     """
-    shared = [name for name in before.populations if name in after.populations]
-    compared = {name: _compared(before, after, name, windows) for name in shared}
+    shared, lags = [name for name in before.populations if name in after.populations], lags or {}
+    compared = {name: _compared(before, after, name, windows, lags.get(name, 0)) for name in shared}
     return Fidelity(
         before.duration, tuple(windows),
         tuple(each for name, each in compared.items() if name not in inputs),
         tuple(each for name, each in compared.items() if name in inputs),
-        tuple(trace_error(before, after, key, scale) for key, scale in (scales or {}).items()
+        tuple(trace_error(before, after, key, scale, lags.get(key[0], 0)) for key, scale in (scales or {}).items()
               if key in before.traces and (key[0], scale.variable) in after.traces),
+        lags,
     )
 
 
 # --- spikes ----------------------------------------------------------------------------------------------------------
 
-def _compared(before: Result, after: Result, name: str, windows: Sequence[float]) -> Compared:
-    results, units = (before, after), np.intersect1d(before.units(name), after.units(name))
-    spikes = [_of(result.steps_of(name), units) for result in results]
-    trains = [(steps * before.dt, ids) for steps, ids in spikes]
+def _compared(before: Result, after: Result, name: str, windows: Sequence[float], lag: int) -> Compared:
+    units, dt = np.intersect1d(before.units(name), after.units(name)), before.dt
+    spikes = [_of(each, units) for each in aligned(before, after, name, lag)]
+    trains = [(steps * dt, ids) for steps, ids in spikes]
+    span = before.start, before.duration - before.start - lag * dt
     silence = analysis.spike_distance(trains[0], (np.zeros(0), np.zeros(0)), TAU)
     distance = analysis.spike_distance(trains[0], trains[1], TAU)
     return Compared(
-        name, (len(spikes[0][0]), len(spikes[1][0])),
-        (_rates(before, trains[0], units), _rates(after, trains[1], units)), (_cv(trains[0]), _cv(trains[1])),
-        tuple(_match(spikes[0], spikes[1], window, before.dt) for window in windows),
-        _first(spikes[0], spikes[1], before.dt), distance, distance / silence if silence else float("nan"),
+        name, (len(spikes[0][0]), len(spikes[1][0])), (_rates(trains[0], units, span), _rates(trains[1], units, span)),
+        (_cv(trains[0]), _cv(trains[1])), tuple(_match(spikes[0], spikes[1], window, dt) for window in windows),
+        _first(spikes[0], spikes[1], dt), distance, distance / silence if silence else float("nan"),
     )
 
 
@@ -178,9 +184,9 @@ def _match(first: tuple[Ints, Ints], second: tuple[Ints, Ints], window: float, d
     return Match(window, len(first[0]) - lost, lost, gained)
 
 
-def _rates(result: Result, train: tuple[Floats, Ints], units: Ints) -> Floats:
-    places = np.searchsorted(units, train[1])
-    return analysis.rates(train[0], places, len(units), result.duration - result.start, result.start)
+def _rates(train: tuple[Floats, Ints], units: Ints, span: tuple[float, float]) -> Floats:
+    """Of a span of time: begin and length in ms."""
+    return analysis.rates(train[0], np.searchsorted(units, train[1]), len(units), span[1], span[0])
 
 
 def _cv(train: tuple[Floats, Ints]) -> float:

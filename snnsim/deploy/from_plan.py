@@ -101,14 +101,20 @@ def _of_population(plan: Plan, k: int, population: Population, first: int, steps
     ports = list(model_of(population).ports) or [_SPIKES]
     for schedule in population.schedules:
         now = (schedule.step >= first) & (schedule.step < first + steps)
-        yield _rows(k, ports.index(schedule.port), schedule.step[now], schedule.unit[now], schedule.weight[now])
+        weight = _in_ones(population, schedule.port, schedule.weight[now])
+        yield _rows(k, ports.index(schedule.port), schedule.step[now], schedule.unit[now], weight)
     for label, mean in population.program.uses(Op.POISSON):
         port = population.poisson.get(label)
-        weight = 1 if port is None else int(population.params[f"{label}.weight"])
+        weight = 1 if port is None else _in_ones(population, port, population.params[f"{label}.weight"])
         for step in range(first, first + steps):
             counts = draw(plan, population, Op.POISSON, (label, mean), step)
             units = np.flatnonzero(counts)
             yield _rows(k, 0 if port is None else ports.index(port), step, units, counts[units] * weight)
+
+
+def _in_ones(population: Population, port: str, quanta: Any) -> Any:
+    """Weights as whole numbers: at a port of the host's sources their quantum is a small part of 1."""
+    return np.rint(quanta * population.ports[port].quantum).astype(np.int64)
 
 
 def _rows(group: int, port: int, step: Any, unit: np.ndarray, weight: np.ndarray) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ PLACEMENT, REPORT, PAGE, README = "placement.json", "report.json", "report.html"
 NETWORK, FIXED = "network.yaml", "network-fixed.yaml"
 NEEDED = (GRAPH, ARRIVALS, PLACEMENT, REPORT, PAGE, NETWORK, RUNNER, README)
 FILES = (*NEEDED, FIXED)
+NAMED = re.compile(r"file-[1-9][0-9]{0,5}(\.[a-z0-9]{1,16})?")  # files that the networks name
 AGAIN = "copy the bundle again, or make it anew with `snnsim deploy`"
 MOST = 1 << 16  # bytes
 
@@ -38,7 +40,8 @@ def _dumped(manifest: Mapping[str, Any]) -> str:
 
 def describe(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest of the files that lie in a folder."""
-    there = [name for name in FILES if (folder / name).exists()]
+    others = sorted(path.name for path in folder.iterdir() if NAMED.fullmatch(path.name))
+    there = [name for name in (*FILES, *others) if (folder / name).exists()]
     files = {name: {"bytes": (folder / name).stat().st_size, "sha256": checksum(folder / name)} for name in there}
     return {"format": FORMAT, "version": VERSION, **facts, "files": files}
 
@@ -134,8 +137,13 @@ def _check_entries(path: Path, manifest: Mapping[str, Any]) -> None:
     problems.check()
 
 
+def belongs(name: str) -> bool:
+    """Whether a file of that name is part of a bundle."""
+    return name in (MANIFEST, *FILES) or NAMED.fullmatch(name) is not None
+
+
 def _check_entry(name: str, files: Mapping[str, Any]) -> None:
-    if name not in FILES:
+    if name == MANIFEST or not belongs(name):
         raise InputError(unknown("file", name, FILES))
     if name not in files:
         raise InputError(f"{name} is missing, which every bundle has")

@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from snnsim.result import Result
+
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+
+
+def aligned(before: Result, after: Result, name: str, lag: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """Steps and ids of the spikes of a population in both, where the second does all `lag` steps later."""
+    first, second = before.steps_of(name), after.steps_of(name)
+    second = second[0] - lag, second[1]
+    kept = [(steps > round(before.start / before.dt)) & (steps <= before.steps - lag) for steps, _ in (first, second)]
+    return (first[0][kept[0]], first[1][kept[0]]), (second[0][kept[1]], second[1][kept[1]])
 
 
 def partners(before: tuple[Ints, Ints], after: tuple[Ints, Ints], window: int) -> tuple[Mask, Mask]:

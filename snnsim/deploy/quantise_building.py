@@ -148,7 +148,7 @@ class Building:
         assert drawn is not None
         key = f"{part.name or part.projection.label}.{len(self.arrays.kept)}"
         source, target = (self.arrays.keep(f"{key}.{end}", ids) for end, ids in (("source", drawn.source), ("target", drawn.target)))
-        delay = self.arrays.keep(f"{key}.delay", (drawn.delay + part.added) * self.old.dt, "ms")
+        delay = self.arrays.keep(f"{key}.delay", drawn.delay * self.old.dt, "ms")
         return {"connect": {"rule": "explicit", "source": source, "target": target}, "delay": delay,
                 "weight": self._numbers(f"{key}.weight", part.got.whole)}
 

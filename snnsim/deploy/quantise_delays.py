@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from snnsim import graph
 from snnsim.deploy.quantise_reading import Reading, is_source
+from snnsim.deploy.quantise_synapses import longest_delay
 from snnsim.deploy.quantise_timing import REFERENCE, Edge, lags
 from snnsim.errors import Problem
 from snnsim.plan import delay_steps
@@ -15,10 +19,19 @@ from snnsim.units import TIME, to_text
 
 @dataclass(frozen=True)
 class Delays:
-    """lags: by how many steps each population is behind its float twin (ahead, where negative)."""
+    """lags: by how many steps each population is behind its float twin (ahead, where negative). most: steps of a delay."""
 
     reading: Reading
     lags: dict[str, int]
+    most: int
+
+    def on_chip(self, p: graph.Projection, steps: Any) -> Any:
+        """Delays of the float network in steps, as the chip has them: longer ones are cut."""
+        return np.minimum(np.asarray(steps) + self.added(p), self.most)
+
+    def has(self, p: graph.Projection) -> bool:
+        """Whether the chip has all delays that a projection may have."""
+        return _steps(self.reading, p.delay.high) + self.added(p) <= self.most
 
     def added(self, p: graph.Projection) -> int:
         """Steps that the delays of a projection are longer on the chip."""
@@ -30,7 +43,10 @@ class Delays:
 
 
 def find_delays(reading: Reading, most: int) -> Delays:
-    """Lags with which every delay can be had; delays above `most` steps, and cycles that are too fast, are faults."""
+    """Lags with which every delay can be had; delays above `most` steps, and cycles that are too fast, are faults.
+
+    Where a distribution has a tail beyond, what has been drawn from it decides.
+    """
     ahead = any(reading.late(link.target.name) for each in reading.net.inputs.values()
                 if isinstance(each, graph.Poisson) for link in each.links)
     wanted = {name: -reading.late(name) if ahead else 0 for name in reading.net.populations}
@@ -38,11 +54,12 @@ def find_delays(reading: Reading, most: int) -> Delays:
     if isinstance(found, list):
         reading.problems.found.append(_too_fast(reading, found))
         found = wanted
-    delays = Delays(reading, found)
+    delays = Delays(reading, found, most)
     for p in reading.net.projections:
-        longest = _steps(reading, p.delay.high) + delays.added(p)
-        if p.coupling is None and not is_source(p.target) and longest > most:
-            reading.problems.add(f"projections.{p.entry}.delay", _too_long(reading, p, most, delays.added(p)))
+        if p.coupling is None and not is_source(p.target) and not delays.has(p) and reading.options.long_delays == "refuse":
+            longest = longest_delay(p, reading.net.seed)
+            if _steps(reading, longest) + delays.added(p) > most:
+                reading.problems.add(f"projections.{p.entry}.delay", _too_long(reading, longest, most, delays.added(p)))
     return delays
 
 
@@ -81,9 +98,9 @@ def _too_fast(reading: Reading, cycle: list[Edge]) -> Problem:
                           f"{way}, found {missing} step{'s' if missing > 1 else ''} too few in all of it")
 
 
-def _too_long(reading: Reading, p: graph.Projection, most: int, added: int) -> str:
+def _too_long(reading: Reading, longest: float, most: int, added: int) -> str:
     dt = reading.net.dt
     limit = to_text(round((most - added) * dt, 9), TIME)
     extra = f", of which its timing takes {added}" if added > 0 else ""
     return (f"expected at most {limit}, since the chip delays by up to {most} steps of {to_text(dt, TIME)}{extra}, found "
-            f"{to_text(p.delay.high, TIME)}; a larger dt reaches further")
+            f"{to_text(float(f'{longest:.6g}'), TIME)}; a larger dt reaches further, long_delays='cut' cuts them")

@@ -139,7 +139,8 @@ def _room(
 def choose_scales(reading: Reading, fits: dict[str, Fit]) -> None:
     """Give every population its scale; those that share an input share the scale, so that its weight stays one."""
     for names in _together(reading, fits):
-        loads = [load for name in names for load in _loads(fits[name])]
+        split = reading.options.split_signs
+        loads = [load for name in names for load in _loads(fits[name], split)]
         limits = {(most, name): reason for name in names for reason, most in fits[name].room.limits().items()}
         most = min(limits, default=(1.0, ""))[0]
         scale = best_scale(loads, most, reading.options.least_exponent)
@@ -148,15 +149,16 @@ def choose_scales(reading: Reading, fits: dict[str, Fit]) -> None:
             fits[name].scale, fits[name].limited_by = scale, min(own, key=lambda reason: own[reason], default="")
 
 
-def _loads(fit: Fit) -> list[Load]:
+def _loads(fit: Fit, split: bool) -> list[Load]:
     height = fit.room.height or fit.room.potential or 1.0
     unit = float(np.median(fit.unit))
     steps = remembered(fit.neuron)
     loads = []
     for way in fit.ways:
         moved = way.moved(fit.gains) / unit
-        mixed = bool((moved > 0).any() and (moved < 0).any())
-        loads.append(Load(moved, height, max(way.mean * steps, 1e-3), way.synapse, mixed))
+        mixed = bool((moved > 0).any() and (moved < 0).any()) and not split
+        loads.append(Load(moved, height, max(way.mean * steps, 1e-3), way.synapse, mixed,
+                          way.most_moved(fit.gains) / unit))
     return loads
 
 

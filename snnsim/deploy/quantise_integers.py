@@ -91,11 +91,14 @@ def mantissas(weights: Floats, exponent: int, mixed: bool) -> Ints:
     return (np.clip(np.rint(weights / (step * 2.0**exponent)) * step, -most, most)).astype(np.int64)
 
 
-def best_exponent(weights: Floats, mixed: bool, least: int = 0) -> int:
+def best_exponent(weights: Floats, mixed: bool, least: int = 0, largest: float = 0.0) -> int:
     """The exponent from `least` on whose mantissas have the smallest sum of squared errors; the smaller of equal ones.
 
-    What exceeds the largest mantissa is cut, and that counts as an error like any other.
+    What exceeds the largest mantissa is cut, and that counts as an error like any other, but for a weight of size
+    `largest`, which must not be cut.
     """
+    while least < MOST_EXPONENT and largest > MOST_MANTISSA * 2.0**least:
+        least += 1
     best, smallest = least, np.inf
     for exponent in range(least, MOST_EXPONENT + 1):
         error = mantissas(weights, exponent, mixed) * 2.0**exponent - weights
@@ -105,7 +108,7 @@ def best_exponent(weights: Floats, mixed: bool, least: int = 0) -> int:
     return best
 
 
-def quantised(weights: Floats, mixed: bool, least: int = 0) -> Mantissas:
+def quantised(weights: Floats, mixed: bool, least: int = 0, largest: float = 0.0) -> Mantissas:
     """Weights (in units of 64) as mantissas with the exponent that suits them best."""
-    exponent = best_exponent(weights, mixed, least)
+    exponent = best_exponent(weights, mixed, least, largest)
     return Mantissas(mantissas(weights, exponent, mixed), exponent)

@@ -9,26 +9,31 @@ from typing import Any
 from snnsim.checked import found
 from snnsim.errors import InputError, Problem, Problems, unknown
 
-_WORDS = {"semantics": ("lava010", "loihi1"), "refractory": ("refuse", "drop"), "preserve": ("mean", "jump")}
+_WORDS = {"semantics": ("lava010", "loihi1"), "refractory": ("refuse", "drop"), "long_delays": ("refuse", "cut"),
+          "preserve": ("mean", "jump")}
 
 
 @dataclass(frozen=True)
 class Options:
     """target: a chip (``snnsim.deploy.target``). semantics: whose whole numbers, ``lava010`` or ``loihi1``.
 
-    refractory: ``refuse`` a refractory time that the chip's neuron does not have, or ``drop`` it. preserve: when a decay
-    must be rounded, weights and bias are adjusted to keep the ``mean`` potential of a steady input, or the ``jump`` of a
-    single spike. headroom: how many times the distance from reset to threshold the potential may move to either side.
-    least_exponent: of weights; below 0 the chips differ in what they round. measure: for how long to run the float
-    network first, to see what potentials and currents do; None: not at all. arrays: an npz file for the synapses that
-    must be listed; None: in the network, or in a temporary file where they are many.
+    refractory: ``refuse`` a refractory time that the chip's neuron does not have, or ``drop`` it. long_delays: ``refuse``
+    those that the chip does not have, or ``cut`` them to its longest. preserve: when a decay must be rounded, weights and
+    bias are adjusted to keep the ``mean`` potential of a steady input, or nothing is, which keeps the ``jump`` of a single
+    spike. headroom: how many times the distance from reset to threshold the potential may move to either side.
+    split_signs: weights of both signs, where sources have both, become two projections, which doubles their resolution
+    and the axons. least_exponent: of weights; below 0 the chips differ in what they round. measure: for how long to run
+    the float network first, to see what potentials and currents do; None: not at all. arrays: an npz file for the
+    synapses that must be listed; None: in the network, or in a temporary file where they are many.
     """
 
     target: str | Path = "loihi2"
     semantics: str = "lava010"
     refractory: str = "refuse"
+    long_delays: str = "refuse"
     preserve: str = "mean"
     headroom: float = 2.0
+    split_signs: bool = False
     least_exponent: int = 0
     measure: Any = None
     arrays: str | Path | None = None
@@ -40,6 +45,8 @@ class Options:
                 problems.add(key, unknown("choice", str(word), words))
         if isinstance(self.headroom, bool) or not isinstance(self.headroom, (int, float)) or not 1 <= self.headroom <= 1e6:
             problems.add("headroom", f"expected a number from 1 to 1000000, found {found(self.headroom)}")
+        if not isinstance(self.split_signs, bool):
+            problems.add("split_signs", f"expected true or false, found {found(self.split_signs)}")
         if type(self.least_exponent) is not int or not -8 <= self.least_exponent <= 0:
             problems.add("least_exponent", f"expected a whole number from -8 to 0, found {found(self.least_exponent)}")
         problems.check()

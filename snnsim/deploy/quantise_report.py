@@ -66,10 +66,10 @@ class ProjectionReport:
     """A projection on the chip; errors in parts of the weights.
 
     place: in the network as it was given. listed: its synapses are named one by one. step: the smallest change of a
-    weight, in the unit it had. mean: error of the sum of all weights; rms, over their root mean square; largest: of any,
+    weight, in the unit it had. mean: of the sum of all, over the sum of their sizes; rms, over their root mean square; largest: of any,
     over the largest weight. zero, cut: the part of the synapses that became 0 though they were not, or reached the largest
     mantissa. delays: steps on the chip, smallest and largest; added: steps that they are longer than in the float network;
-    rounded: by how many ms a delay is off for having to be whole steps.
+    rounded: by how many ms a delay is off for having to be whole steps; too_long: the part that is cut to the longest.
     """
 
     projection: str
@@ -90,6 +90,7 @@ class ProjectionReport:
     delays: tuple[int, int]
     added: int
     rounded: float
+    too_long: float
 
 
 @dataclass(frozen=True)
@@ -210,9 +211,10 @@ def projection_report(part: Part, label: str, factor: float, dt: float) -> Proje
     return ProjectionReport(
         label, f"projections.{p.entry}", p.source.name, p.target.name, part.synapses, part.drawn is not None,
         part.got.exponent, (int(whole.min(initial=0)), int(whole.max(initial=0))), part.mode, float(step),
-        _over(error.sum(), abs(wanted.sum())), _over(_rms(error), _rms(wanted)),
+        _over(error.sum(), np.abs(wanted).sum()), _over(_rms(error), _rms(wanted)),
         _over(np.abs(error).max(initial=0.0), np.abs(wanted).max(initial=0.0)), _part((whole == 0) & (wanted != 0)),
         _part(np.abs(wanted) > np.abs(sizes) + 2.0**part.got.exponent), part.delays, part.added, _rounded(part, dt),
+        part.cut,
     )
 
 

@@ -22,7 +22,8 @@ class Load:
     """What arrives at a population by one way.
 
     weights: an ordinary sample, float64 [k], in units in which `height` is the threshold. count: arrivals within the time
-    that the potential remembers. synapse: mantissas with an exponent; else whole numbers. mixed: of both signs.
+    that the potential remembers. synapse: mantissas with an exponent; else whole numbers. mixed: of both signs. largest: a
+    weight of this size must have a mantissa.
     """
 
     weights: Floats
@@ -30,11 +31,12 @@ class Load:
     count: float
     synapse: bool = True
     mixed: bool = False
+    largest: float = 0.0
 
     def rounded(self, scale: float, least: int) -> Floats:
         """The weights as a chip has them, in the same units."""
         sizes = self.weights * scale
-        found = quantised(sizes, self.mixed, least).sizes if self.synapse else np.rint(sizes)
+        found = quantised(sizes, self.mixed, least, self.largest * scale).sizes if self.synapse else np.rint(sizes)
         return found / scale
 
     def cost(self, scale: float, least: int) -> float:

@@ -55,12 +55,26 @@ def _values(projection: Projection, key: str, block: Any, seed: int) -> Any:
     return value.draw_for(Stream(seed, f"{projection.label}/{key}"), block)
 
 
+def longest_delay(projection: Projection, seed: int) -> float:
+    """The longest delay of all synapses, in ms; those of a distribution are drawn for it."""
+    if projection.delay.constant is not None:
+        return projection.delay.constant
+    blocks = (_values(projection, "delay", block, seed) for block in projection.bound.blocks())
+    return max((float(np.max(values, initial=0.0)) for values in blocks), default=0.0)
+
+
 def sample(projection: Projection, seed: int) -> Floats:
     """Ordinary weights of a projection, float64 [k], in the unit of the port."""
     value = projection.weight
     if value.constant is not None:
         return np.array([value.constant])
     return np.asarray(value.sample(Stream(seed, f"{projection.label}/weight"), _SAMPLE), float)
+
+
+def largest(value: Value) -> float:
+    """The largest size of a weight whose distribution says it and comes near it; 0 where tails are long or cut anyhow."""
+    ends = abs(value.low), abs(value.high)
+    return max(ends) if isinstance(value, (Constant, Discrete, Uniform, Normal)) and not value.low < 0 < value.high else 0.0
 
 
 def scaled(value: Value, factor: float) -> Value | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from snnsim import graph
 from snnsim.deploy.quantise_neuron import Neuron, Numbers
 from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_synapses import sample
+from snnsim.deploy.quantise_synapses import largest, sample
 from snnsim.feeds import most_poisson, most_repeats, port_of
 
 Floats = np.ndarray
@@ -26,7 +26,8 @@ class Way:
     """One way into a population: a projection, or an input.
 
     weights: a sample, float64 [k], in the unit of the port; ports: for those >= 0 and those < 0. mean: arrivals at a unit
-    in a step; busy: when much is going on; most: never more. synapse: stored on the chip; else the host's.
+    in a step; busy: when much is going on; most: never more. synapse: stored on the chip; else the host's. largest: no
+    weight is larger, and the rule stays if this one has a place; 0 where that is not so.
     """
 
     weights: Floats
@@ -35,11 +36,16 @@ class Way:
     busy: float
     most: float
     synapse: bool
+    largest: float = 0.0
 
-    def moved(self, gains: dict[str, Numbers]) -> Floats:
+    def moved(self, gains: Mapping[str, Numbers]) -> Floats:
         """What each weight adds, with typical gains, [k]."""
         positive, negative = (float(np.median(gains[port])) for port in self.ports)
         return np.where(self.weights < 0, self.weights * negative, self.weights * positive)
+
+    def most_moved(self, gains: Mapping[str, Numbers]) -> float:
+        """The most that a weight of size `largest` adds."""
+        return self.largest * max(float(np.max(np.abs(gains[port]))) for port in self.ports)
 
 
 def ways(reading: Reading, name: str) -> list[Way]:
@@ -52,7 +58,7 @@ def _projection(reading: Reading, p: graph.Projection) -> Way:
     sources = p.bound.synapses / max(1, p.target.n)
     mean = sources * reading.rates.get(p.source.name, USUAL_RATE) * reading.net.dt
     busy = max(mean, sources * BUSY)
-    return Way(sample(p, reading.net.seed), p.ports, mean, busy, float(p.bound.max_indegree), True)
+    return Way(sample(p, reading.net.seed), p.ports, mean, busy, float(p.bound.max_indegree), True, largest(p.weight))
 
 
 def _input(reading: Reading, each: graph.Poisson | graph.SpikeTimes, link: graph.Link) -> Way:
@@ -71,7 +77,7 @@ def memory(left: Numbers) -> float:
     return float(min(_LONGEST, 1 / max(1e-12, 1 - float(np.median(left)))))
 
 
-def reach(ways: Iterable[Way], gains: dict[str, Numbers], *left: Numbers) -> float:
+def reach(ways: Iterable[Way], gains: Mapping[str, Numbers], *left: Numbers) -> float:
     """How far arrivals of one sign can move what forgets like `left`: a sum, or a sum of sums.
 
     Much is going on, and 8 standard deviations more; or all sources in every step, if that is less.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from snnsim.deploy.quantise_delays import Delays
 from snnsim.deploy.quantise_fitting import Fit
 from snnsim.deploy.quantise_integers import MOST_MANTISSA, Mantissas, best_exponent, quantised
 from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_synapses import Drawn, Floats, draw, later, sample, scaled
+from snnsim.deploy.quantise_synapses import Drawn, Floats, draw, largest, later, sample, scaled
 from snnsim.distributions import Constant, Value
 from snnsim.plan import delay_steps
 from snnsim.synaptic import Synaptic
@@ -25,8 +25,8 @@ class Part:
     """A projection of the network in whole numbers: one of the float network, or what a sign of it becomes.
 
     wanted: weights in mantissas of exponent 0, float64 [k], a sample where they are kept; got: what became of them.
-    weight, delay: of the rule that is kept. drawn: the synapses that are listed, None where the rule is kept. added: steps
-    that its delays are longer. delays: steps, smallest and largest.
+    weight, delay: of the rule that is kept. drawn: the synapses that are listed, with the delays of the chip. added: steps
+    that its delays are longer. delays: steps, smallest and largest; cut: the part of them that the chip does not have.
     """
 
     projection: graph.Projection
@@ -35,6 +35,7 @@ class Part:
     got: Mantissas
     added: int
     delays: tuple[int, int]
+    cut: float = 0.0
     weight: Value | None = None
     delay: Value | None = None
     drawn: Drawn | None = None
@@ -54,7 +55,8 @@ class Weights:
     """Makes the parts of all projections, in their order."""
 
     def __init__(self, reading: Reading, fits: dict[str, Fit], delays: Delays) -> None:
-        self.net, self.least, self.fits, self.delays = reading.net, reading.options.least_exponent, fits, delays
+        self.net, self.fits, self.delays = reading.net, fits, delays
+        self.least, self.split = reading.options.least_exponent, reading.options.split_signs
         self.taken: set[str] = set()
         entries = [p.entry for p in self.net.projections]
         self.several = {entry for entry in entries if entries.count(entry) > 1}
@@ -73,10 +75,11 @@ class Weights:
         delay, weight = later(p.delay, added, self.net.dt), p.weight
         alike = _drawn_alike(p, projection_label(name, p.source, p.target, False, {*self.taken}))
         drawn = None if delay is not None and alike else draw(p, self.net.seed, self.net.dt)
+        drawn = drawn and replace(drawn, delay=self.delays.on_chip(p, drawn.delay))
         none = np.zeros(0)
         got = Mantissas(none.astype(np.int64) if drawn is None else drawn.weight, 0)
         weight = weight.expression if isinstance(weight, Synaptic) else weight
-        part = Part(p, name, none, got, added, (0, 0), weight, delay, drawn)
+        part = Part(p, name, none, got, added, (0, 0), 0.0, weight, delay, drawn)
         self.taken.add(self.label(part))
         return part
 
@@ -94,20 +97,21 @@ class Weights:
     def _kept(self, p: graph.Projection, factors: dict[str, float]) -> Part | None:
         """By its rule, where weights of one sign and delays are still drawn as they were; None where they are not."""
         value, name, added = p.weight, self._name(p), self.delays.added(p)
-        if value.low < 0 < value.high or not _drawn_alike(p, projection_label(name, p.source, p.target, False, {*self.taken})):
+        alike = _drawn_alike(p, projection_label(name, p.source, p.target, False, {*self.taken}))
+        if value.low < 0 < value.high or not alike or not self.delays.has(p):
             return None
         factor = factors[p.ports[int(value.low < 0)]]
         wanted = sample(p, self.net.seed) * factor
-        exponent = best_exponent(wanted, False, self.least)
-        largest = max(abs(value.low), abs(value.high)) * abs(factor) / 2.0**exponent
+        exponent = best_exponent(wanted, False, self.least, largest(value) * abs(factor))
+        most = max(abs(value.low), abs(value.high)) * abs(factor) / 2.0**exponent
         weight, delay = scaled(value, factor / 2.0**exponent), later(p.delay, added, self.net.dt)
-        if weight is None or delay is None or not (largest <= MOST_MANTISSA or isinstance(weight, Constant)):
+        if weight is None or delay is None or not (most <= MOST_MANTISSA or isinstance(weight, Constant)):
             return None
         if isinstance(weight, Constant):
             weight = Constant(weight.dimension, float(np.clip(weight.value, -MOST_MANTISSA, MOST_MANTISSA)))
         got = Mantissas(np.clip(np.rint(wanted / 2.0**exponent), -MOST_MANTISSA, MOST_MANTISSA).astype(np.int64), exponent)
         steps = (int(delay_steps(p.delay.low, self.net.dt)) + added, int(delay_steps(p.delay.high, self.net.dt)) + added)
-        return Part(p, name, wanted, got, added, steps, weight, delay)
+        return Part(p, name, wanted, got, added, steps, 0.0, weight, delay)
 
     # --- listed -------------------------------------------------------------------------------------------------------
 
@@ -116,21 +120,25 @@ class Weights:
         drawn = draw(p, self.net.seed, self.net.dt)
         positive, negative = (_of(factors[port], drawn) for port in p.ports)
         wanted = drawn.weight * np.where(drawn.weight < 0, negative, positive)
-        sides = _sides(drawn, wanted, p.source.n)
+        sides = _sides(drawn, wanted, p.source.n, self.split)
         for side, mine in sides.items():
             name = self._name(p) if len(sides) == 1 else f"{self._name(p) or f'{p.source.name}-{p.target.name}'}_{side}"
-            part, added = drawn.part(mine), self.delays.added(p)
-            got = quantised(wanted[mine], side == "mixed", self.least)
-            delays = int(part.delay.min(initial=1)) + added, int(part.delay.max(initial=1)) + added
-            yield Part(p, name, wanted[mine], got, added, delays, drawn=part)
+            yield self._side(p, name, drawn.part(mine), wanted[mine], side == "mixed")
+
+    def _side(self, p: graph.Projection, name: str | None, drawn: Drawn, wanted: Floats, mixed: bool) -> Part:
+        steps = self.delays.on_chip(p, drawn.delay)
+        cut = float(np.mean(steps < drawn.delay + self.delays.added(p))) if len(steps) else 0.0
+        ends = (int(steps.min()), int(steps.max())) if len(steps) else (1, 1)
+        got = quantised(wanted, mixed, self.least)
+        return Part(p, name, wanted, got, self.delays.added(p), ends, cut, drawn=replace(drawn, delay=steps))
 
 
 def _of(factor: Any, drawn: Drawn) -> Any:
     return factor[drawn.target] if np.ndim(factor) else factor
 
 
-def _sides(drawn: Drawn, wanted: Floats, n: int) -> dict[str, Any]:
-    """Synapses by the sign of their source: ``exc``, ``inh``; all as ``mixed`` where a source has both."""
+def _sides(drawn: Drawn, wanted: Floats, n: int, split: bool) -> dict[str, Any]:
+    """Synapses by the sign of their source: ``exc``, ``inh``; all as ``mixed`` where a source has both, unless split."""
     up, down = np.zeros(n, bool), np.zeros(n, bool)
     up[drawn.source[wanted > 0]] = True
     down[drawn.source[wanted < 0]] = True
@@ -138,7 +146,7 @@ def _sides(drawn: Drawn, wanted: Floats, n: int) -> dict[str, Any]:
     if not (up.any() and down.any()):
         return {"inh" if down.any() else "exc": everything}
     if (up & down).any():
-        return {"mixed": everything}
+        return {"exc": wanted >= 0, "inh": wanted < 0} if split else {"mixed": everything}
     return {"exc": ~down[drawn.source], "inh": down[drawn.source]}
 
 

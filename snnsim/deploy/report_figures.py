@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnsim.deploy.fidelity import Compared, Fidelity
-from snnsim.deploy.matching import partners
+from snnsim.deploy.matching import aligned, partners
 from snnsim.plot import bands, colour
 from snnsim.report.pieces import drawn
 from snnsim.result import Result
@@ -25,44 +25,62 @@ Figure = tuple[str, str]
 
 def raster(before: Result, after: Result, fidelity: Fidelity) -> Figure:
     """Spikes of both networks, those without a partner in colour."""
-    window, span = fidelity.windows[-1], min(RASTER_MS, before.duration)
-    rows = {name: band for name, band in bands(before).items() if name in after.populations}
-    every = _every(before, after, rows)
+    window, rows = fidelity.windows[-1], {name: band for name, band in bands(before).items() if name in after.populations}
+    dots = Dots(rows, before.duration, sum(result.count(name) for name in rows for result in (before, after)))
 
     def draw(axis: Axes) -> None:
-        for name, (lo, _) in rows.items():
-            spikes = before.steps_of(name), after.steps_of(name)
+        for name in rows:
+            spikes = aligned(before, after, name, fidelity.lags.get(name, 0))
             masks = partners(*spikes, round(window / before.dt))
             for (steps, ids), mask, alone in zip(spikes, masks, (LOST, GAINED), strict=True):
-                shown = (ids % every == 0) & (steps * before.dt <= span)
-                for chosen, paint in ((shown & mask, KEPT), (shown & ~mask, alone)):
-                    axis.scatter(steps[chosen] * before.dt, ids[chosen] + lo, s=2.5, c=paint, marker=".", linewidths=0,
-                                 rasterized=True)
-        _label(axis, rows, span, every)
+                dots.draw(axis, name, steps[mask] * before.dt, ids[mask], KEPT)
+                dots.draw(axis, name, steps[~mask] * before.dt, ids[~mask], alone)
+        dots.label(axis)
 
-    caption = f"Spikes of both networks to {span:g} ms: grey in both (within {window:g} ms), orange lost, blue gained"
+    caption = f"Spikes of both networks to {dots.span:g} ms: grey in both (within {window:g} ms), orange lost, blue gained"
     return caption, drawn(draw, (9.0, 4.5))
 
 
-def _every(before: Result, after: Result, rows: Mapping[str, Any]) -> int:
-    """Every which unit is shown."""
-    parts = min(1.0, RASTER_MS / max(before.duration, 1e-9))
-    total = sum(result.count(name) for name in rows for result in (before, after)) * parts
-    return max(1, int(-(-total // RASTER_SPIKES)))
+def emulated(result: Result) -> Figure:
+    """Spikes of one network."""
+    dots = Dots(bands(result), result.duration, sum(map(result.count, result.populations)))
+
+    def draw(axis: Axes) -> None:
+        for k, name in enumerate(result.populations):
+            dots.draw(axis, name, *result.spikes(name), colour(k))
+        dots.label(axis)
+
+    return f"Spikes to {dots.span:g} ms", drawn(draw, (9.0, 4.5))
 
 
-def _label(axis: Axes, rows: Mapping[str, tuple[int, int]], span: float, every: int) -> None:
-    axis.set_yticks([(lo + hi - 1) / 2 for lo, hi in rows.values()], list(rows))
-    axis.set_ylim(-0.5, max((hi for _, hi in rows.values()), default=1) - 0.5)
-    axis.set_xlim(0, span)
-    axis.set_xlabel("time (ms)")
-    if every > 1:
-        axis.set_title(f"every {every}th unit", fontsize="small", loc="right")
+class Dots:
+    """A raster of so many spikes; rows: first and last row of each population. span: ms that are shown."""
+
+    def __init__(self, rows: Mapping[str, tuple[int, int]], duration: float, spikes: int) -> None:
+        self.rows, self.span = rows, min(RASTER_MS, duration)
+        shown = spikes * self.span / max(duration, 1e-9)
+        self.every = max(1, int(-(-shown // RASTER_SPIKES)))
+        self.size = float(np.clip(4e4 / max(shown, 1), 2.5, 20))
+
+    def draw(self, axis: Axes, name: str, times: NDArray[np.float64], ids: NDArray[np.int64], paint: str) -> None:
+        """Spikes of a population in one colour."""
+        shown = (ids % self.every == 0) & (times <= self.span)
+        axis.scatter(times[shown], ids[shown] + self.rows[name][0], s=self.size, c=paint, marker=".", linewidths=0,
+                     rasterized=True)
+
+    def label(self, axis: Axes) -> None:
+        """Names of the populations, and of the axis."""
+        axis.set_yticks([(lo + hi - 1) / 2 for lo, hi in self.rows.values()], list(self.rows))
+        axis.set_ylim(-0.5, max((hi for _, hi in self.rows.values()), default=1) - 0.5)
+        axis.set_xlim(0, self.span)
+        axis.set_xlabel("time (ms)")
+        if self.every > 1:
+            axis.set_title(f"every {self.every}th unit", fontsize="small", loc="right")
 
 
 def rates(compared: Sequence[Compared]) -> Iterator[Figure]:
     """Rates of single units in both networks, and how they change."""
-    yield "Rates of single units, Hz: float across, fixed-point up", drawn(lambda axis: _scatter(axis, compared), (5.0, 4.5))
+    yield "Rates of single units", drawn(lambda axis: _scatter(axis, compared), (5.0, 4.5))
     yield ("Changes of the rates of single units (boxes: quartiles; whiskers: 5 and 95 per cent)",
            drawn(lambda axis: _changes(axis, compared), (9.0, 2.6)))
 

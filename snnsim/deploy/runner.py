@@ -4,10 +4,11 @@
     python runner.py serve FOLDER                                     one JSON object per line in, one per line out
 
 The result holds /spikes/{step, unit, payload} (units counted over all groups), /traces/K [rows, units],
-/states/GROUP/STATE after the last step, and /weights/K/{weight, tag_1, tag_2} of connections that learn. Steps count from 1.
+/states/GROUP/STATE after the last step, and /weights/K/{weight, tag_1, tag_2} of connections that learn. Steps count
+from 1.
 
-All units of one model are one Lava process, and all synapses with the same settings between two such processes are one, so
-a network of many layers still is a handful of operating-system processes. Linux and macOS, as Lava itself.
+All units of one model are one Lava process, and all synapses with the same settings between two such processes are one,
+so a network of many layers still is a handful of operating-system processes. Linux and macOS, as Lava itself.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -65,14 +68,16 @@ class Model(NamedTuple):
 
 
 LIF = "du dv bias_mant bias_exp"
+ADAPTIVE = "delta_i delta_v delta_theta delta_r theta_0"
+CODED = "act residue error"
 RESONATOR = ("real imag", "period alpha vth", "state_exp decay_bits", {"real": "a_real_in", "imag": "a_imag_in"})
 MODELS = {
     "loihi_lif": Model("LIF", "u v", f"{LIF} vth"),
     "loihi_lif_reset": Model("LIFReset", "u v phase", f"{LIF} vth", "reset_interval reset_offset"),
     "loihi_ternary_lif": Model("TernaryLIF", "u v", f"{LIF} vth_hi vth_lo"),
-    "loihi_atrlif": Model("ATRLIF", "i v theta r", "delta_i delta_v delta_theta delta_r theta_0 bias_mant bias_exp", "theta_step"),
-    "loihi_sigma_delta": Model("SigmaDelta", "sigma act residue error", "vth bias spike_exp state_exp", "cum_error relu"),
-    "loihi_delta": Model("Delta", "act residue error", "vth spike_exp state_exp", "cum_error"),
+    "loihi_atrlif": Model("ATRLIF", "i v theta r", f"{ADAPTIVE} bias_mant bias_exp", "theta_step"),
+    "loihi_sigma_delta": Model("SigmaDelta", f"sigma {CODED}", "vth bias spike_exp state_exp", "cum_error relu"),
+    "loihi_delta": Model("Delta", CODED, "vth spike_exp state_exp", "cum_error"),
     "loihi_sigma": Model("Sigma", "sigma", ""),
     "loihi_rf": Model("RF", *RESONATOR),
     "loihi_rf_iz": Model("RF_IZ", *RESONATOR),
@@ -82,6 +87,7 @@ MODELS = {
 }
 SOURCES = ("spike_times", "poisson", "relay")  # the host makes their spikes
 FRACTIONS = ("delta_i", "delta_v", "delta_theta", "delta_r", "period", "alpha")
+SIGN_MODES = ("mixed", "excitatory", "inhibitory")
 ANY_NUMBER = ("theta_0", "theta_step")  # Lava cuts them to 1/64
 
 # --- The graph --------------------------------------------------------------------------------------------------------
@@ -208,6 +214,9 @@ def check_connection(connection: Connection) -> None:
     for name, units, group in (("pre", connection.pre, connection.source), ("post", connection.post, target)):
         if units.size and not 0 <= units.min() - group.first <= units.max() - group.first < group.n:
             raise connection.refuse(f"{name}: expected units 0 to {group.n - 1} of {group.name}, found others")
+    if connection.settings["sign_mode"] not in SIGN_MODES:
+        raise connection.refuse(f"sign_mode: expected one of {', '.join(SIGN_MODES)}, "
+                                f"found {connection.settings['sign_mode']}")
     if connection.delay.size and not 1 <= connection.delay.min() <= connection.delay.max() <= 64:
         raise connection.refuse(f"expected delays of 1 to 64 steps, found {connection.delay.min()} to "
                                 f"{connection.delay.max()}")
@@ -222,7 +231,8 @@ PARTS = {"magma.core.process.process": "AbstractProcess", "magma.core.process.po
          "magma.core.model.py.model": "PyLoihiProcessModel", "magma.core.model.py.type": "LavaPyType",
          "magma.core.model.py.ports": "PyInPort PyOutPort", "magma.core.resources": "CPU",
          "magma.core.sync.protocols.loihi_protocol": "LoihiProtocol", "magma.core.run_configs": "Loihi2SimCfg",
-         "magma.core.run_conditions": "RunSteps", "magma.core.learning.learning_rule": "Loihi2FLearningRule",
+         "magma.core.run_conditions": "RunSteps", "magma.runtime.mgmt_token_enums": "MGMT_RESPONSE",
+         "magma.core.learning.learning_rule": "Loihi2FLearningRule",
          "magma.compiler.compiler": "Compiler", "magma.compiler.compiler_graphs": "ProcGroupDiGraphs",
          "utils.weightutils": "SignMode", "proc.sdn.process": "ActivationMode"}
 
@@ -252,7 +262,7 @@ def fixed_point_model(models: Any, process: Any) -> Any:
 
 @contextlib.contextmanager
 def hashable_dataclasses() -> Iterator[None]:
-    """Let Lava's data classes have a hash while it is imported: some are defaults of others, refused since Python 3.11."""
+    """Give Lava's data classes a hash while it is imported: some are defaults of others, refused since Python 3.11."""
     plain: Any = dataclasses.dataclass
 
     def hashable(cls: Any = None, /, **options: Any) -> Any:
@@ -261,7 +271,7 @@ def hashable_dataclasses() -> Iterator[None]:
 
         return wrap if cls is None else wrap(cls)
 
-    dataclasses.dataclass = hashable  # type: ignore[assignment]
+    dataclasses.dataclass = hashable
     try:
         yield
     finally:
@@ -300,7 +310,7 @@ class Clock:
 
 @dataclass
 class Rows:
-    """A file to which one of Lava's processes appends rows of whole numbers [columns]; this one reads them after a run."""
+    """A file to which a process of Lava appends rows of whole numbers [columns], read here after a run."""
 
     path: Path
     clock: Clock
@@ -357,13 +367,13 @@ class Log:
 
 @dataclass
 class Feed:
-    """What the host adds to ports, all ports in one row: `spans` says where each one's units are."""
+    """What the host adds to ports, all in one row: `spans` of it are ports, `spikes` are units of sources."""
 
     clock: Clock
     folder: Path
     spans: list[slice]
+    spikes: np.ndarray
     rows: np.ndarray = field(default_factory=lambda: np.zeros((3, 0), np.int64))
-    edges: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
 
     @property
     def path(self) -> Path:
@@ -377,11 +387,10 @@ class Feed:
     def at(self, step: int) -> np.ndarray:
         if step == self.clock.first:
             self.rows = np.load(self.path, mmap_mode="r") if self.path.exists() else np.zeros((3, 0), np.int64)
-            self.edges = np.searchsorted(self.rows[0], np.arange(step, self.clock.last + 2))
-        begin, end = self.edges[step - self.clock.first:][:2]
+        begin, end = np.searchsorted(self.rows[0], [step, step + 1])
         amounts = np.zeros(self.spans[-1].stop, np.int64)
         np.add.at(amounts, self.rows[1, begin:end], self.rows[2, begin:end])
-        return amounts
+        return np.where(self.spikes, np.maximum(amounts, 0), amounts)
 
 
 # --- What runs in Lava's processes: mixed into process models of Lava -------------------------------------------------
@@ -483,11 +492,11 @@ class Pool:
         return values[0].item() if (values == values[0]).all() else values
 
     def initial(self, name: str) -> np.ndarray:
-        return np.concatenate([group.initial.get(name, np.zeros(group.n, np.int64))[units] for group, units in self.parts])
+        return np.concatenate([group.initial.get(name, np.zeros(group.n, int))[units] for group, units in self.parts])
 
 
 def make_pools(graph: Graph) -> list[Pool]:
-    """Units of one model in one pool; those that learn by themselves, because Lava's learning synapses join whole processes."""
+    """Units of one model in one pool; groups that learn apart: Lava's learning synapses join whole processes."""
     learning = {id(group) for each in graph.connections if each.learning for group in (each.source, each.target)}
     pools: dict[Any, Pool] = {}
     for group in graph.groups:
@@ -541,7 +550,9 @@ class Network:
         """One process that sends to every port, and from every source."""
         sizes = [self.pools[number].units.size for number, _ in self.inputs]
         ends = np.cumsum([0, *sizes]).tolist()
-        self.feed = Feed(self.clock, self.folder, [slice(*span) for span in zip(ends[:-1], ends[1:], strict=True)])
+        spikes = np.repeat([not name for _, name in self.inputs], sizes)
+        spans = [slice(*span) for span in pairwise(ends)]
+        self.feed = Feed(self.clock, self.folder, spans, spikes)
         self.host = self.host_process("Host", Gives, self.lava.OutPort, self.lava.PyOutPort, sizes, feed=self.feed)
         for k, ((number, name), port) in enumerate(self.inputs.items()):
             if name:
@@ -581,14 +592,15 @@ class Network:
             for pair in np.unique(pairs):
                 key = (*divmod(int(pair), len(self.pools)), settings, each.number if shifts else -1)
                 wires.setdefault(key, []).append(columns[:, pairs == pair])
-        for (source, target, settings, owner), columns in wires.items():
-            self.add_synapses(source, target, dict(settings), owner, np.concatenate(columns, axis=1))
+        for (source, target, settings, owner), parts in wires.items():
+            self.add_synapses(source, target, dict(settings), owner, np.concatenate(parts, axis=1))
 
     def add_synapses(self, source: int, target: int, settings: dict[str, Any], owner: int, columns: np.ndarray) -> None:
         """One process, or more where a pair of units has several synapses: Lava would cut their sum, not each."""
         copies = repeats(columns[1] * self.pools[source].units.size + columns[0])
         if owner >= 0 and copies.any():
-            raise self.graph.connections[owner].refuse("with weight_exp below 0 Lava takes one synapse per pair of units")
+            why = "with weight_exp below 0 Lava takes one synapse per pair of units"
+            raise self.graph.connections[owner].refuse(why)
         for copy in range(int(copies.max()) + 1):
             pre, post, weight, delay = columns[:, copies == copy]
             shape = (self.pools[target].units.size, self.pools[source].units.size)
@@ -614,7 +626,8 @@ class Network:
         if (each.delay > 1).any() or (synapses > 1).any():
             raise each.refuse("Lava learns only with delays of 1 step and one synapse per pair of units")
         weights[index] = each.weight
-        log = self.learned[each.number] = Log(self.clock, ["weights", "tag_1", "tag_2"], index, shared(3, each.weight.size))
+        log = Log(self.clock, ["weights", "tag_1", "tag_2"], index, shared(3, each.weight.size))
+        self.learned[each.number] = log
         process = self.lava.LearningDense(weights=weights, learning_rule=learning_rule(self.lava, each),
                                           synapses=synapses, log=log, **weight_options(self.lava, each.settings))
         self.mixed(Learns, process)
@@ -629,8 +642,9 @@ class Network:
             wanted[self.graph.groups[k].first + units] = self.graph.groups[k].first + units
         pools = [pool for pool in self.pools if (wanted[pool.units] >= 0).any()]
         if pools:
-            sink = self.host_process("Sink", Takes, self.lava.InPort, self.lava.PyInPort, [pool.units.size for pool in pools],
-                                     units=[wanted[pool.units] for pool in pools], rows=self.spikes)
+            ids = [wanted[pool.units] for pool in pools]
+            sink = self.host_process("Sink", Takes, self.lava.InPort, self.lava.PyInPort, [each.size for each in ids],
+                                     units=ids, rows=self.spikes)
             for k, pool in enumerate(pools):
                 pool.out.connect(getattr(sink, f"port_{k}"))
         self.traces = [self.add_trace(k, trace) for k, trace in enumerate(self.graph.traces)]
@@ -649,19 +663,27 @@ class Network:
         return parts
 
     def place(self, arrivals: dict[str, np.ndarray]) -> np.ndarray:
-        """Step, place in the row of the feed, and weight of arrivals; ``GraphError`` for a port or unit that is not there."""
+        """Step, place in the row of the feed, and weight of arrivals; ``GraphError`` for a unit that is not there."""
         places = np.full(arrivals["step"].size, -1)
-        keys = list(self.inputs)
         for number, port in set(zip(arrivals["group"].tolist(), arrivals["port"].tolist(), strict=True)):
             rows = np.flatnonzero((arrivals["group"] == number) & (arrivals["port"] == port))
-            group, units = self.graph.groups[number], arrivals["unit"][rows]
-            if units.min() < 0 or units.max() >= group.n:
-                raise GraphError(f"arrivals at {group.name}: expected units 0 to {group.n - 1}, found others")
-            name = "" if group.model in SOURCES else group.ports[port]
-            starts = np.array([self.feed.spans[keys.index((k, name))].start if (k, name) in self.inputs else 0
-                               for k in range(len(self.pools))])
-            places[rows] = starts[self.pool_of[group.first + units]] + self.slot_of[group.first + units]
+            places[rows] = self.places_of(number, port, arrivals["unit"][rows])
         return np.stack([arrivals["step"], places, arrivals["weight"]])
+
+    def places_of(self, number: int, port: int, units: np.ndarray) -> np.ndarray:
+        if number not in range(len(self.graph.groups)):
+            raise GraphError(f"arrivals: expected groups 0 to {len(self.graph.groups) - 1}, found {number}")
+        group = self.graph.groups[number]
+        ports = [""] if group.model in SOURCES else group.ports
+        if port not in range(len(ports)):
+            raise GraphError(f"arrivals at {group.name}: expected ports 0 to {len(ports) - 1}, found {port}")
+        if units.min() < 0 or units.max() >= group.n:
+            raise GraphError(f"arrivals at {group.name}: expected units 0 to {group.n - 1}, found others")
+        spans = dict(zip(self.inputs, self.feed.spans, strict=True))
+        pools, starts = self.pool_of[group.first + units], np.zeros(len(self.pools), np.int64)
+        for k in np.unique(pools).tolist():
+            starts[k] = spans[k, ports[port]].start
+        return starts[pools] + self.slot_of[group.first + units]
 
 
 def make_neurons(lava: SimpleNamespace, pool: Pool) -> Any:
@@ -742,12 +764,13 @@ class Session:
 
     def start(self) -> None:
         die_with_this_process()
-        models, host = self.network.models, self.network.host
-        models = {**self.lava.models, **models}
+        host, models = self.network.host, {**self.lava.models, **self.network.models}
         # Lava looks for models by running every file beside the one that a process is defined in; these are known.
         self.lava.ProcGroupDiGraphs._find_proc_models = staticmethod(lambda proc: [models[type(proc)]])
-        host.create_runtime(run_cfg=self.lava.Loihi2SimCfg(select_tag="fixed_pt"))
-        self.runtime = host.runtime
+        try:
+            host.create_runtime(run_cfg=self.lava.Loihi2SimCfg(select_tag="fixed_pt"))
+        finally:
+            self.runtime = host.runtime
 
     @property
     def children(self) -> list[Any]:
@@ -778,9 +801,10 @@ class Session:
             if not port.probe():
                 self.check()
         port.observer = None
-        if port.recv()[0] != 0:
-            answered.wait(0.5)
-            self.check()
+        if port.recv()[0] != self.lava.MGMT_RESPONSE.DONE[0]:
+            for _ in range(100):  # the process that failed is about to say why
+                self.check()
+                time.sleep(0.02)
             raise LavaError("Lava stopped the run and did not say why")
 
     def check(self) -> None:
@@ -807,12 +831,16 @@ class Session:
         if not self.runtime._is_started:  # Lava stops only what has run
             self.kill()
             return
-        timer = threading.Timer(10, lambda: (self.kill(), os._exit(1)))
+        timer = threading.Timer(10, self.leave)
         timer.daemon = True
         timer.start()
         self.runtime.stop()
         timer.cancel()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def leave(self) -> None:
+        self.kill()
+        os._exit(1)
 
     def kill(self) -> None:
         """End Lava's processes whatever they do."""
@@ -931,7 +959,7 @@ def obey(session: Session, folder: Path, request: dict[str, Any]) -> dict[str, A
         arrivals = read_arrivals(folder / request["arrivals"]) if request.get("arrivals") else None
         session.run(int(request["run"]), arrivals)
         session.save(folder / request["out"])
-        return {"done": session.network.clock.last}
+        return {"done": int(request["run"])}
     except GraphError as error:
         return {"error": str(error), "kind": "graph"}
 
@@ -961,7 +989,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Run the network in graph.h5 with Lava.")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, help="HDF5 file with spikes, traces and states")
-    parser.add_argument("--arrivals", type=Path, help="what the host adds to ports; else arrivals.h5 beside this script")
+    parser.add_argument("--arrivals", type=Path, help="what the host adds; else arrivals.h5 beside this script")
     parser.add_argument("--graph", type=Path, help="else graph.h5 beside this script")
     return run_once(parser.parse_args(argv))
 

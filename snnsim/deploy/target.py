@@ -1,8 +1,8 @@
 """What a chip can hold and what its events cost: a YAML file in which each number names its source.
 
-Built-in targets are in ``targets/``. A file of a user's own builds on one of them (or on another file) with ``base:`` and
-says only what differs. Facts are replaced as a whole, so that no number is left with the source of another; a plain number
-stands for a fact that the file itself gives.
+Built-in targets are in ``targets/``. A file of a user's own builds on one of them, or on another file, with ``base:`` and
+says only what differs. Facts are replaced as a whole, so that no number is left with the source of another; a plain
+number stands for a fact that the file itself gives.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Memory(Spec):
 class Coding(Spec):
     """How synapses are stored: lists of one per source and core, in blocks with a header, in whole words.
 
-    A dense list has a synapse for each neuron of a group that is on the core, a sparse one says for which with an index.
+    A dense list has a synapse for each neuron of a group that is on the core; a sparse one says for which by an index.
     """
 
     block: Count
@@ -135,7 +135,7 @@ class EnergyConstants(Spec):
 
 
 class Target(Spec):
-    """A chip. delay: the largest in steps beyond the first; epoch: the longest of learning; models: bytes of a neuron."""
+    """A chip. delay: the largest, in steps beyond the first; epoch: the longest of learning; models: bytes of neurons."""
 
     snnsim: Literal[1]
     name: str = Field(pattern=NAME)
@@ -230,13 +230,13 @@ def _judge(target: Target, problems: Problems) -> None:
     mesh, cores = target.mesh, target.cores_per_chip.value
     places = mesh.columns * mesh.rows * mesh.cores_per_tile
     if cores > places:
-        problems.add("cores_per_chip", f"{cores} cores do not fit the mesh: {mesh.columns} x {mesh.rows} tiles of "
-                                       f"{mesh.cores_per_tile} cores are {places}")
+        problems.add("cores_per_chip", f"{cores} cores do not fit the mesh: {mesh.columns} x {mesh.rows} tiles, cores "
+                                       f"of a tile: {mesh.cores_per_tile}")
     for name in ("weight_bits", "index_bits"):
         widths = getattr(target.synapses, name).value
         if not widths or sorted(set(widths)) != widths:
             problems.add(f"synapses.{name}", f"expected numbers of bits in rising order, found {widths}")
     largest = max(target.synapses.index_bits.value, default=0)
     if target.neurons_per_core.value > 2**largest:
-        problems.add("synapses.index_bits", f"{largest} bits cannot tell {target.neurons_per_core.value} neurons of a core "
-                                            "apart")
+        problems.add("synapses.index_bits", f"{largest} bits cannot tell {target.neurons_per_core.value} neurons of a "
+                                            "core apart")

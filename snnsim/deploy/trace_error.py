@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnsim.deploy.matching import partners
+from snnsim.deploy.matching import aligned, partners
 from snnsim.result import Result
 
 Ints = NDArray[np.int64]
@@ -48,16 +48,19 @@ class TraceError:
         return dict(vars(self))
 
 
-def trace_error(before: Result, after: Result, key: tuple[str, str], scale: Scale) -> TraceError:
-    """How far a trace of the float network, (population, variable), and the state that stands for it differ."""
+def trace_error(before: Result, after: Result, key: tuple[str, str], scale: Scale, lag: int = 0) -> TraceError:
+    """How far a trace of the float network, (population, variable), and the state that stands for it differ.
+
+    lag: by how many steps the state comes later.
+    """
     population, variable = key
     expected, found = before.trace(population, variable), after.trace(population, scale.variable)
-    rows, columns, others = _shared(expected, found)
+    rows, columns, others = _shared(expected, found, lag * before.dt)
     values = expected.data[rows[0]][:, columns].astype(np.float64)
     units = expected.units[columns]
     stood = found.data[rows[1]][:, others] * _chosen(scale.size, units) + _chosen(scale.offset, units)
     error = np.abs(values - stood)
-    still = expected.times[rows[0], None] < _until(before, after, population, units)[None, :]
+    still = expected.times[rows[0], None] < _until(before, after, population, units, lag)[None, :]
     return TraceError(
         population, variable, scale.variable, expected.unit, float(error.max(initial=0.0)),
         float(np.sqrt(np.mean(error**2))) if error.size else 0.0, float(error[still].max(initial=0.0)),
@@ -65,9 +68,10 @@ def trace_error(before: Result, after: Result, key: tuple[str, str], scale: Scal
     )
 
 
-def _shared(expected: Any, found: Any) -> tuple[tuple[Ints, Ints], Ints, Ints]:
+def _shared(expected: Any, found: Any, late: float) -> tuple[tuple[Ints, Ints], Ints, Ints]:
     """Rows and columns of two traces that both have."""
-    _, first, second = np.intersect1d(np.rint(expected.times * 1e6), np.rint(found.times * 1e6), return_indices=True)
+    times = np.rint(expected.times * 1e6), np.rint((found.times - late) * 1e6)
+    _, first, second = np.intersect1d(*times, return_indices=True)
     _, columns, others = np.intersect1d(expected.units, found.units, return_indices=True)
     return (first, second), columns, others
 
@@ -76,11 +80,11 @@ def _chosen(values: Any, units: Ints) -> Any:
     return np.asarray(values)[units] if np.ndim(values) else values
 
 
-def _until(before: Result, after: Result, population: str, units: Ints) -> Floats:
+def _until(before: Result, after: Result, population: str, units: Ints, lag: int) -> Floats:
     """When each unit first has a spike in one network only, in ms [units]; infinite where it has none."""
     if population not in before.populations or population not in after.populations:
         return np.full(len(units), np.inf)
-    spikes = before.steps_of(population), after.steps_of(population)
+    spikes = aligned(before, after, population, lag)
     times = np.full(max(before.size(population), 1), np.inf)
     for (steps, ids), mask in zip(spikes, partners(*spikes, 0), strict=True):
         np.minimum.at(times, ids[~mask], steps[~mask] * before.dt)

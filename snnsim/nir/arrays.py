@@ -67,7 +67,11 @@ class Arrays:
 
 def arrays_for(flow: Flow, path: Path | None) -> Arrays:
     """A place for the arrays of a graph: `path` if given."""
-    numbers = sum(3 * len(m.weight) for signal in flow.received.values() for m in signal.maps.values())
+    return place_for(sum(3 * len(m.weight) for signal in flow.received.values() for m in signal.maps.values()), path)
+
+
+def place_for(numbers: int, path: Path | None) -> Arrays:
+    """A place for so many numbers: `path` if given, the network itself for few, else a temporary file."""
     if path is not None or numbers <= FEW:
         return Arrays(path)
-    return Arrays(Path(tempfile.mkdtemp(prefix="snnsim-nir-")) / "arrays.npz", temporary=True)
+    return Arrays(Path(tempfile.mkdtemp(prefix="snnsim-")) / "arrays.npz", temporary=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Table = tuple[Sequence[str], list[Sequence[str]]]
+LONG = 24  # characters from which on a cell is read from the left
 
 
 def whole(title: str, body: Iterable[str]) -> str:
@@ -37,14 +38,15 @@ def listed(texts: Iterable[str]) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of plain texts; what is "no" stands out."""
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
+    """A table of plain texts; what is "no" stands out, and an empty header takes no room."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in header) if any(header) else ""
     lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{lines}</table>"
+    return f"<div class=wide><table><tr>{head}</tr>{lines}</table></div>"
 
 
 def _cell(text: str) -> str:
-    return f"<td{' class=outside' if text == 'no' else ''}>{html.escape(text)}</td>"
+    kind = " class=outside" if text == "no" else " class=text" if len(text) > LONG else ""
+    return f"<td{kind}>{html.escape(text)}</td>"
 
 
 def picture(caption: str, svg: str) -> str:

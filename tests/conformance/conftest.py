@@ -67,7 +67,8 @@ def outcome(net: sn.Network, backend: str, threads: int | None, duration: str) -
     result = recorder.close()
     spikes = {name: result.spikes(name) for name in net.populations}
     states = {(name, s): program[name][s] for name in net.populations for s in program[name]}
-    return spikes, states | changes(program) | weights(result)
+    payloads = {(name, "payloads"): result.payloads(name) for name in result.graded}
+    return spikes, states | payloads | changes(program) | weights(result)
 
 
 def changes(program: sn.Program) -> dict[tuple[str, str], np.ndarray]:

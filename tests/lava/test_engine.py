@@ -66,7 +66,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
     yield program
     for fake, it in made:
-        it.engine._leave()   # type: ignore[attr-defined]
+        it.engine.close()   # type: ignore[attr-defined]
         assert fake.left() == []
 
 

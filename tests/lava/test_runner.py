@@ -394,6 +394,8 @@ REFUSED = {
                 "trace of a: Lava's loihi_lif has no state w"),
     "a port": (wire(port="im"), "connection a>b: loihi_lif has no port im; it has in"),
     "a unit": (wire(post=[0, 2]), "connection a>b: post: expected units 0 to 1 of b, found others"),
+    "a sign mode": (wire(sign_mode="auto"),
+                    "connection a>b: sign_mode: expected one of mixed, excitatory, inhibitory, found auto"),
     "a delay": (wire(delay=[1, 65]), "connection a>b: expected delays of 1 to 64 steps, found 1 to 65"),
     "synapses onto a source": (make([lif("a", 2), Group("b", 2, "relay", ports=("in",))], [Connection("a>b", 0, 1, "in", [0], [0], [1], [1])]),
                                "connection a>b: relay sends what the host gives it, and receives nothing in Lava"),
@@ -424,7 +426,9 @@ def test_a_rule_that_lava_does_not_take_is_named(tmp_path):
 def test_wrong_arrivals_are_answered_and_the_network_stays(tmp_path):
     with Lava(tmp_path, make([lif("a", 3)], [])) as lava:
         for rows, text in (([5, 0, 0, 0, 1], "expected arrivals in steps 1 to 4, found some in 5 to 5"),
-                           ([1, 0, 0, 3, 1], "arrivals at a: expected units 0 to 2, found others")):
+                           ([1, 0, 0, 3, 1], "arrivals at a: expected units 0 to 2, found others"),
+                           ([1, 0, 1, 0, 1], "arrivals at a: expected ports 0 to 0, found 1"),
+                           ([1, 1, 0, 0, 1], "arrivals: expected groups 0 to 0, found 1")):
             save_arrivals(Arrivals(*np.array(rows)[:, None]), tmp_path / "in.h5")
             assert lava.ask(run=4, arrivals="in.h5", out="out.h5") == {"error": text, "kind": "graph"}
         assert lava.ask(run=0, arrivals=None, out="out.h5")["error"] == "expected 1 step or more to run, found 0"
@@ -433,12 +437,13 @@ def test_wrong_arrivals_are_answered_and_the_network_stays(tmp_path):
         assert lava.ask(run=4, arrivals=None, out="out.h5") == {"done": 4}
 
 
-def test_a_failure_within_a_process_of_lava_is_answered(tmp_path):
-    """Lava itself would wait for ever: a shift of real numbers ends one process, which others wait for."""
+@pytest.mark.parametrize("awaited", [True, False])
+def test_a_failure_within_a_process_of_lava_is_answered(awaited, tmp_path):
+    """A shift of real numbers ends one process; where another waits for it, Lava itself would wait for ever."""
     params = {"period": 10.0, "alpha": 0.1, "state_exp": 0, "decay_bits": 0, "vth": 10}
     groups = [Group("a", 2, "loihi_rf", params, {}, ("real", "imag")), lif("b", 2)]
     wires = [Connection("a>b", 0, 1, "in", [0], [0], [1], [1]), Connection("b>a", 1, 0, "real", [0], [0], [1], [1])]
-    with Lava(tmp_path, make(groups, wires)) as lava:
+    with Lava(tmp_path, make(groups, wires * awaited)) as lava:
         answer = lava.ask(run=5, arrivals=None, out="out.h5")
         assert answer["kind"] == "lava"
         assert answer["error"].startswith("TypeError: ufunc 'right_shift' not supported for the input types")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,7 +250,7 @@ def test_end_of_the_process(tmp_path: Path, how: str) -> None:
     for _ in range(200):
         if not (left := list(folders.iterdir())):
             break
-        fake.left(0.05)
+        time.sleep(0.05)
     assert left == []
 
 

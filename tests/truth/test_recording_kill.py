@@ -1,4 +1,4 @@
-"""A killed run loses nothing that it committed: spikes, traces, weights.
+"""A killed run loses nothing that it committed: spikes, payloads, traces, weights.
 
 Run as a script (``test_recording_kill.py OUT``), this file is the victim: it records blocks as fast as it can and
 prints each acknowledged step. Block k holds steps 10 k + 1 ... 10 k + 10.
@@ -33,14 +33,16 @@ PLAN = RecordingPlan(
         WeightPlan("sent", np.arange(40) // 8, np.arange(40) % 8, True, 0, "pA", False, "ee"),
         WeightPlan("course", np.arange(300), np.arange(300) % 7, False, 5, "pA", True, "ee"),
     ],
+    graded=frozenset({"exc"}),
 )
 
 
-def spikes(population: str, block: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Steps and ids of a block: known to the test without reading anything; the block size varies."""
+def spikes(population: str, block: int) -> list[NDArray[np.int64]]:
+    """Steps and ids of a block, and payloads: known to the test without reading anything; the block size varies."""
     rng = np.random.default_rng((block, len(population)))
     steps = np.sort(rng.integers(10 * block + 1, 10 * block + 11, rng.integers(0, 3000)))
-    return steps, rng.integers(0, PLAN.populations[population], len(steps)) * (population == "exc")
+    ids = rng.integers(0, PLAN.populations[population], len(steps)) * (population == "exc")
+    return [steps, ids, (steps - 7) * ids % 9 - 4][: 2 + (population in PLAN.graded)]
 
 
 def rows(index: int, block: int) -> NDArray[np.float32]:
@@ -51,7 +53,7 @@ def rows(index: int, block: int) -> NDArray[np.float32]:
 
 def sent(block: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """What presynaptic events of a block send: steps, positions and weights, of which each tells its place."""
-    steps, _ = spikes("exc", block)
+    steps = spikes("exc", block)[0]
     return steps, np.arange(len(steps)) % 40, (steps + 0.5).astype(np.float32)
 
 
@@ -95,10 +97,10 @@ def check(result: Result, blocks: int) -> None:
     """`result` holds exactly `blocks` blocks."""
     assert result.steps == 10 * blocks
     for population in PLAN.populations:
-        expected = [spikes(population, k) for k in range(blocks)]
-        found = result.steps_of(population)
-        for i in range(2):
-            np.testing.assert_array_equal(found[i], np.concatenate([block[i] for block in expected]))
+        expected = map(np.concatenate, zip(*(spikes(population, k) for k in range(blocks)), strict=True))
+        payloads = [result.payloads(population)] if population in PLAN.graded else []
+        for one, other in zip(expected, (*result.steps_of(population), *payloads), strict=True):
+            np.testing.assert_array_equal(one, other)
     for index, trace in enumerate(PLAN.traces):
         found_rows = result.trace(trace.population, trace.variable)
         np.testing.assert_array_equal(found_rows.data, np.concatenate([rows(index, k) for k in range(blocks)]))

@@ -14,21 +14,23 @@ from snnsim.result import Result
 TIMES, IDS = np.array([1, 1, 3, 4, 4]), np.array([0, 2, 1, 0, 2])
 
 
-def record(out: str) -> Result:
-    """Five spikes of three units, and two rows of a trace of two units."""
-    plan = RecordingPlan(0.5, {"exc": 4}, [TracePlan("exc", "v", np.array([0, 2]), 2, "mV")])
+def record(out: str, graded: bool = False) -> Result:
+    """Five spikes of three units, and two rows of a trace of two units. graded: the spikes carry payloads."""
+    plan = RecordingPlan(0.5, {"exc": 4}, [TracePlan("exc", "v", np.array([0, 2]), 2, "mV")],
+                         graded=frozenset(["exc"] * graded))
     recorder = Recorder(plan, out)
-    recorder.write_spikes("exc", TIMES, IDS)
+    recorder.write_spikes("exc", TIMES, IDS, *[-IDS - 1] * graded)
     recorder.write_trace(0, np.array([[-70.0, -60.0], [-65.0, -55.0]]))
     recorder.commit(4)
     return recorder.close()
 
 
 @pytest.mark.parametrize(("out", "spikes", "report"), [("o.h5", "", ""), ("o/", "spikes.h5", "v.h5")])
-def test_libsonata_reads_spikes_and_reports(tmp_path: Path, out: str, spikes: str, report: str) -> None:
-    """libsonata gives the same spikes, times and traces, from one file and from a folder."""
+@pytest.mark.parametrize("graded", [False, True])
+def test_libsonata_reads_spikes_and_reports(tmp_path: Path, out: str, spikes: str, report: str, graded: bool) -> None:
+    """libsonata gives the same spikes, times and traces, from one file and from a folder, whatever spikes carry."""
     libsonata = pytest.importorskip("libsonata")
-    record(f"{tmp_path}/{out}")
+    record(f"{tmp_path}/{out}", graded)
     population = libsonata.SpikeReader(f"{tmp_path}/{out}{spikes}")["exc"]
     assert (population.sorting, population.time_units) == ("by_time", "ms")
     assert population.get() == [(int(i), 0.5 * t) for t, i in zip(TIMES, IDS, strict=True)]

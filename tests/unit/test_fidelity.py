@@ -120,6 +120,18 @@ def test_states_are_compared_in_the_unit_of_the_float_network() -> None:
     assert by_unit.traces[0].largest_before == 1
 
 
+def test_what_comes_later_by_design_is_no_difference() -> None:
+    """Spikes and states of step k + 2 stand for those of step k; the end has no counterpart."""
+    rows = np.arange(100.0)[:, None]
+    before = recorded({"cells": [*BEFORE, (99, 2)]}, CELLS, {("cells", "v"): rows.tolist()})
+    after = recorded({"cells": [(1, 0), *((step + 2, unit) for step, unit in BEFORE)]}, CELLS,
+                     {("cells", "v"): (rows - 2).tolist()})
+    found = compare(before, after, scales={("cells", "v"): Scale("v", 1.0)}, lags={"cells": 2})
+    assert (found.total(0.0), found.first) == (Match(0.0, 5, 0, 0), None)
+    assert (found.traces[0].largest, found.traces[0].swing) == (0, 97)
+    assert found.populations[0].mean_rates == pytest.approx((5 / 3 / 0.0098,) * 2)
+
+
 def test_everything_can_be_said_in_json() -> None:
     """Numbers, texts and names only."""
     text = json.dumps(compare(recorded({"cells": BEFORE}, CELLS), recorded({"cells": AFTER}, CELLS)).to_dict())

@@ -1,8 +1,8 @@
 """How many bits synapses take on a core.
 
-A core keeps one list for each source unit and connection that sends to it. A list is stored in blocks of some synapses, each
-with a header, rounded up to whole words. A synapse takes its weight, its delay and its tag; in a sparse list also the index
-of its neuron, while a dense list has a synapse for each neuron of the group on the core.
+A core keeps one list for each source unit and connection that sends to it. A list is stored in blocks of some synapses,
+each with a header, rounded up to whole words. A synapse takes its weight, its delay and its tag; in a sparse list also
+the index of its neuron, while a dense list has a synapse for each neuron of the group on the core.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from snnsim.deploy.mesh import Places, Traffic, hops
-from snnsim.deploy.routes import Routes
+from snnsim.deploy.mapper.mesh import Places, Traffic, hops
+from snnsim.deploy.mapper.routes import Routes
 from snnsim.deploy.target import Limit, Target
 
 TOP = 10   # pairs of cores that a report names
@@ -73,7 +73,7 @@ class Placement:
     """Units on cores. Cores are numbered chip by chip.
 
     core: int32 [units of the graph], -1 for units of the host. routes: the cores that each unit sends to. flow: messages
-    per step between cores, by the spikes that were counted (`rates` is ``counted``) or by one of each unit in each step.
+    per step between cores, by the spikes that were counted (`rates`: ``counted``) or by one of each unit in each step.
     """
 
     graph: str

@@ -1,7 +1,7 @@
 """A group cut into pieces that just fit on a core, one unit after the other, with every limit counted exactly.
 
-All synapses of a unit are on its core. What a piece takes depends on all of its units together: the lists that they share,
-the bits of an index, dense lists or sparse ones. So units are added to a piece for as long as it fits.
+All synapses of a unit are on its core. What a piece takes depends on all of its units together: the lists that they
+share, the bits of an index, dense lists or sparse ones. So units are added to a piece for as long as it fits.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from snnsim.cachefolder import compiled
 
 
 class Group(NamedTuple):
-    """What there is to cut. C connections onto N units, K kinds of settings, W widths of an index, B synapses in a block.
+    """What there is to cut: C connections onto N units, K kinds of settings, W widths of an index, B synapses in a block.
 
     start: int64 [C, N + 1], pre: int32 [synapses], delay: int32 [N], as in ``Incoming``.
     list_first, source_first: int64 [C], the numbers of a connection's first list, and of its first source among all.
     step: int64 [C, B, W], what a synapse adds to a sparse list; dense: int64 [C, B + 1], of so many in a dense one.
-    format: int64 [C]; setting: int64 [K, N], which of the different values a unit has; forced: bool [N], pieces begin there.
+    format: int64 [C]; setting: int64 [K, N], which of the different values a unit has; forced: bool [N], a piece begins.
     """
 
     start: np.ndarray
@@ -35,7 +35,7 @@ class Group(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Of one core. neuron_bits: what a neuron takes of `memory`; settings: int64 [K]; widths: int64 [W], of an index."""
+    """Of one core. neuron_bits: what a neuron takes of `memory`; settings: int64 [K]; widths: int64 [W], of indices."""
 
     neurons: int
     memory: int
@@ -65,7 +65,7 @@ class Pieces(NamedTuple):
     """P pieces: their first unit and the one behind the last, bits of synapses, sources, largest delay, and whether each
     fits on a core.
 
-    kind: int8 [P, C], 0 where a connection has no synapses on the piece, 1 where they are in sparse lists, 2 in dense ones.
+    kind: int8 [P, C], 0 where a connection has no synapses on the piece, 1 where its lists are sparse, 2 where dense.
     """
 
     start: np.ndarray
@@ -93,7 +93,7 @@ def cut(group: Group, limits: Limits, sources: int, lists: int, ranges: np.ndarr
     most = int(np.diff(ranges).sum())
     rows, kind = np.zeros((most, 6), np.int64), np.zeros((most, connections), np.int8)
     pieces = _cut(group, limits, work, ranges, rows, kind)
-    return Pieces(*(np.ascontiguousarray(column) for column in rows[:pieces].T[:5]), rows[:pieces, 5] > 0, kind[:pieces])
+    return Pieces(*rows[:pieces].T[:5], rows[:pieces, 5] > 0, kind[:pieces])
 
 
 @compiled("deploy")

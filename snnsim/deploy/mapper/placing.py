@@ -1,8 +1,8 @@
 """Units of a graph to cores, and cores to chips.
 
-Groups are cut into contiguous pieces that just fit on a core, small pieces share one, and cores that exchange much are put
-near each other. All of it depends on the graph, the target and the activity alone. Nothing here fails: what does not fit is
-reported with what would make it fit, and the rest is placed.
+Groups are cut into contiguous pieces that just fit on a core, small pieces share one, and cores that exchange much are
+put near each other. All of it depends on the graph, the target and the activity alone. Nothing here fails: what does not
+fit is reported with what would make it fit, and is placed as well as it can be.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from snnsim.deploy.graph import Graph
-from snnsim.deploy.mesh import Places, arranged, places, traffic
-from snnsim.deploy.packing import pack
-from snnsim.deploy.pieces import Piece, cut_all, neuron_bits
-from snnsim.deploy.placement import Core, Placement, Share
-from snnsim.deploy.routes import Routes, routes
+from snnsim.deploy.mapper.mesh import Places, arranged, places, traffic
+from snnsim.deploy.mapper.packing import pack
+from snnsim.deploy.mapper.pieces import Piece, cut_all, neuron_bits
+from snnsim.deploy.mapper.placement import Core, Placement, Share
+from snnsim.deploy.mapper.routes import Routes, routes
 from snnsim.deploy.target import Target
-from snnsim.deploy.violations import violations
-from snnsim.deploy.wiring import outgoing
+from snnsim.deploy.mapper.violations import violations
+from snnsim.deploy.mapper.wiring import outgoing
 from snnsim.errors import InputError, unknown
 
 
@@ -50,9 +50,10 @@ class Activity:
 def counts(spikes: np.ndarray, graph: Graph) -> np.ndarray:
     """Spikes of each unit as they were given; ``InputError`` where they are not one number for each."""
     found = np.asarray(spikes)
-    if found.shape != (graph.first[-1],) or found.dtype.kind not in "iuf" or not (found >= 0).all():
-        raise InputError(f"expected the spikes of {graph.first[-1]} units, none below 0, found {found.dtype} of shape "
-                         f"{found.shape}")
+    if found.shape != (graph.first[-1],) or found.dtype.kind not in "iuf":
+        raise InputError(f"expected the spikes of {graph.first[-1]} units, found {found.dtype} of shape {found.shape}")
+    if not (np.isfinite(found) & (found >= 0)).all():
+        raise InputError("expected numbers of spikes, found one that is negative or not finite")
     return found
 
 
@@ -66,7 +67,7 @@ def place(graph: Graph, target: Target, activity: Activity | None = None) -> Pla
     pieces = cut_all(graph, target, wires)
     packed = pack(pieces, graph, target)
     away = routes(wires, _core_of(packed, graph))
-    order = arranged(traffic(away, _core_of(packed, graph), rates, len(packed)), len(packed), target.cores_per_chip.value)
+    order = arranged(traffic(away, _core_of(packed, graph), rates, len(packed)), len(packed), target)
     packed = [packed[k] for k in order]
     core = _core_of(packed, graph)
     away = Routes(away.start, np.argsort(order).astype(np.int32)[away.place])

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from snnsim.cachefolder import compiled
-from snnsim.deploy.routes import Routes
+from snnsim.deploy.mapper.routes import Routes
 from snnsim.deploy.target import Target
 
 
 class Traffic(NamedTuple):
-    """Messages per step from core to core. start: int64 [cores + 2], the last row is the host; core: int32, messages."""
+    """Messages per step from core to core. start: int64 [cores + 2], the last row is the host's; core: int32 [entries];
+    messages: float64 [entries]."""
 
     start: np.ndarray
     core: np.ndarray
@@ -45,7 +46,7 @@ def traffic(routes: Routes, core: np.ndarray, rates: np.ndarray, cores: int) -> 
 
 @compiled("deploy")
 def _gather(start, place, order, begins, rates, found, messages, at):  # type: ignore[no-untyped-def]
-    """Add up what the units of each core send to each other; `at`: where a core's entry is, if it has one in this row."""
+    """Add up what the units of each core send to each other; `at`: where a core's entry is, if this row has one."""
     rows, used = np.zeros(begins.size, np.int64), 0
     for row in range(begins.size - 1):
         for k in range(begins[row], begins[row + 1]):
@@ -60,19 +61,23 @@ def _gather(start, place, order, begins, rates, found, messages, at):  # type: i
     return rows
 
 
-def arranged(flow: Traffic, cores: int, per_chip: int) -> np.ndarray:
-    """The cores in the order of their places: chip by chip, next the one that exchanges most with those of its chip."""
+def arranged(flow: Traffic, cores: int, target: Target) -> np.ndarray:
+    """The cores in the order of their places: chip by chip, next the one that exchanges most with those of its chip.
+
+    The longer ago a core took its place the less it counts, by a factor of e for each row of tiles.
+    """
     source, core, messages = flow.source, flow.core.astype(np.int64), flow.messages
     among = (source < cores) & (source != core)
     ends = np.concatenate([source[among], core[among]])
     others, both = np.concatenate([core[among], source[among]]), np.tile(messages[among], 2)
     order = np.argsort(ends, kind="stable")
     start = np.searchsorted(ends[order], np.arange(cores + 1))
-    return _arranged(start, others[order], both[order], cores, per_chip)
+    keep = np.exp(-1 / (target.mesh.columns * target.mesh.cores_per_tile))
+    return _arranged(start, others[order], both[order], cores, target.cores_per_chip.value, keep)
 
 
 @compiled("deploy")
-def _arranged(start, other, messages, cores, per_chip):  # type: ignore[no-untyped-def]
+def _arranged(start, other, messages, cores, per_chip, keep):  # type: ignore[no-untyped-def]
     order, taken = np.zeros(cores, np.int64), np.zeros(cores, np.bool_)
     to_chip, to_all = np.zeros(cores), np.zeros(cores)
     for k in range(cores):
@@ -83,6 +88,7 @@ def _arranged(start, other, messages, cores, per_chip):  # type: ignore[no-untyp
         if k % per_chip == 0:
             to_chip.fill(0.0)
         order[k], taken[one] = one, True
+        to_chip *= keep
         for j in range(start[one], start[one + 1]):
             to_chip[other[j]] += messages[j]
             to_all[other[j]] += messages[j]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snnsim.deploy.graph import Graph
-from snnsim.deploy.pieces import Piece, hard, neuron_bits
+from snnsim.deploy.mapper.pieces import Piece, hard, neuron_bits
 from snnsim.deploy.target import Target
 
 
@@ -31,8 +31,8 @@ def _most(target: Target) -> np.ndarray:
 
 def _loads(pieces: list[Piece], graph: Graph, target: Target) -> np.ndarray:
     """Neurons, memory, axons in and out of each piece; on one core their sums are the most that they can need."""
-    return np.array([[p.units, p.bits + p.units * neuron_bits(target, graph.groups[p.group].model), p.axons_in, p.axons_out]
-                     for p in pieces], np.float64)
+    state = [neuron_bits(target, group.model) for group in graph.groups]
+    return np.array([[p.units, p.bits + p.units * state[p.group], p.axons_in, p.axons_out] for p in pieces], np.float64)
 
 
 @dataclass

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from snnsim.deploy.graph import Connection, Graph
-from snnsim.deploy.packing import pack
-from snnsim.deploy.pieces import Piece, cut_all, neuron_bits
-from snnsim.deploy.placement import Core, Violation
+from snnsim.deploy.mapper.packing import pack
+from snnsim.deploy.mapper.pieces import Piece, cut_all, hard, neuron_bits
+from snnsim.deploy.mapper.placement import Core, Violation
 from snnsim.deploy.target import Fact, Limit, Target
-from snnsim.deploy.wiring import on_host, outgoing
+from snnsim.deploy.mapper.wiring import on_host, outgoing
 
 
 def violations(graph: Graph, target: Target, pieces: list[Piece], cores: Sequence[Core]) -> Iterator[Violation]:
@@ -38,8 +39,8 @@ def _of_groups(graph: Graph, target: Target) -> Iterator[Violation]:
             yield _violation(
                 "model", f"group {group.name}", known, group.n,
                 f"{target.name} has no neurons of the model {group.model}",
-                f"use one of: {', '.join(sorted(target.models))}; or list the model below 'models:' in a target of your "
-                "own, with the bytes that a neuron takes", 0)
+                f"use one of: {', '.join(sorted(target.models))}; or list the model below 'models:' in a target of "
+                "your own, with the bytes that a neuron takes", 0)
 
 
 def _of_connection(connection: Connection, graph: Graph, target: Target) -> Iterator[Violation]:
@@ -49,12 +50,12 @@ def _of_connection(connection: Connection, graph: Graph, target: Target) -> Iter
         yield _violation("host", where, Fact(source="units of the host only send", sure="given"), connection.pre.size,
                          f"{name} is made by the host and receives nothing from the chip",
                          "let a group of neurons receive, or leave the connection out", 0)
-    yield from _of_fields(connection, where, target)
+    yield from _of_fields(connection, where, graph, target)
     if connection.learning is not None:
         yield from _of_learning(connection, where, target)
 
 
-def _of_fields(connection: Connection, where: str, target: Target) -> Iterator[Violation]:
+def _of_fields(connection: Connection, where: str, graph: Graph, target: Target) -> Iterator[Violation]:
     weights, bits = target.synapses.weight_bits, connection.num_weight_bits
     if bits > max(weights.value):
         yield _violation("weight bits", where, weights, bits, f"weights of {bits} bits; at most {max(weights.value)}",
@@ -62,10 +63,10 @@ def _of_fields(connection: Connection, where: str, target: Target) -> Iterator[V
     latest, longest = int(connection.delay.max(initial=1)), target.delay.value + 1
     if latest > longest:
         yield _violation("delay", where, target.delay, latest, f"a delay of {latest} steps; at most {longest}",
-                         f"shorten delays to {longest} steps, or let {-(-latest // longest) - 1} more group(s) of neurons "
-                         "pass the spikes on", longest)
+                         f"shorten delays to {longest} steps, or let {-(-latest // longest) - 1} more group(s) of "
+                         "neurons pass the spikes on", longest)
     message = connection.num_message_bits
-    if message > target.message_bits.value:
+    if message > target.message_bits.value and not on_host(graph.groups[connection.source]):   # the host sends often
         yield _violation("message bits", where, target.message_bits, message,
                          f"messages of {message} bits; at most {target.message_bits.value}",
                          f"set num_message_bits: {target.message_bits.value}, or choose a target with graded spikes")
@@ -83,51 +84,60 @@ def _of_learning(connection: Connection, where: str, target: Target) -> Iterator
                          f"epochs of {epoch} steps; at most {target.epoch.value}", f"set t_epoch: {target.epoch.value}")
 
 
+class _Need(NamedTuple):
+    """Something that a core has only so much of: how much a piece needs, and what helps where one unit needs too much."""
+
+    kind: str
+    limit: Limit | None
+    of: Callable[[Piece], int]
+    remedy: Callable[[int, int], str]
+
+
 def _of_units(graph: Graph, target: Target, pieces: list[Piece]) -> Iterator[Violation]:
     """Of units that are too much for a core of their own, by group and limit: how many, and the worst."""
     for number, group in enumerate(graph.groups):
         alone = [piece for piece in pieces if piece.group == number and piece.units == 1]
-        for kind, fact, need, remedy in _needs(target, group.model):
-            over = [piece for piece in alone if need(piece) > fact.value and not fact.warn]
-            if over:
-                worst = max(over, key=need)
+        for need in _needs(target, group.model):
+            most = hard(need.limit)
+            over = [piece for piece in alone if need.of(piece) > most]
+            if over and need.limit is not None:
+                worst = max(over, key=need.of)
+                used = need.of(worst)
                 yield _violation(
-                    kind, f"group {group.name}", fact, need(worst),
-                    f"{len(over)} of {group.n} units need more {kind} than a core has: unit {worst.start} needs "
-                    f"{need(worst):,}, a core has {fact.value:,}", remedy(need(worst), fact.value))
+                    need.kind, f"group {group.name}", need.limit, used,
+                    f"{len(over)} of {group.n} units need more {need.kind} than a core has: unit {worst.start} needs "
+                    f"{used:,}, a core has {most:,}", need.remedy(used, most))
 
 
-def _needs(target: Target, model: str):  # type: ignore[no-untyped-def]
-    """What a unit may need more of than a core has: kind, limit, the need of a piece, the remedy."""
+def _needs(target: Target, model: str) -> Iterator[_Need]:
     state = neuron_bits(target, model)
-    yield ("synaptic memory (bits)", target.memory.bits_per_core, lambda piece: piece.bits + state,
-           lambda used, most: f"spread the inputs of each over {-(-used // max(most - state, 1))} units that it adds up")
-    yield ("axons in", target.axons_in_per_core, lambda piece: piece.axons_in,
-           lambda used, most: f"spread the inputs of each over {-(-used // max(most, 1))} units that it adds up")
-    yield ("axons out", target.axons_out_per_core, lambda piece: piece.axons_out,
-           lambda used, most: "let it send to fewer cores: to fewer units, or through groups that pass its spikes on")
-    if target.delay_slots_per_core is not None:
-        yield ("delay slots", target.delay_slots_per_core, lambda piece: piece.delay + 2,
-               lambda used, most: f"shorten its delays to {max(most - 1, 1)} steps")
-    if target.synapse_formats_per_core is not None:
-        yield ("synapse formats", target.synapse_formats_per_core, lambda piece: len(piece.formats),
-               lambda used, most: "give more of its connections the same weight bits, exponent, sign mode and delays")
-    for k, (name, setting) in enumerate((target.settings or {}).items()):
-        yield (name, setting, lambda piece, k=k: len(piece.settings[k]), lambda used, most: "use another target")
+    yield _Need("synaptic memory (bits)", target.memory.bits_per_core, lambda piece: piece.bits + state,
+                lambda used, most: _spread(used, most - state))
+    yield _Need("axons in", target.axons_in_per_core, lambda piece: piece.axons_in, _spread)
+    yield _Need("axons out", target.axons_out_per_core, lambda piece: piece.axons_out, lambda used, most: (
+        "let it send to fewer cores: to fewer units, or through groups that pass its spikes on"))
+    yield _Need("delay slots", target.delay_slots_per_core, lambda piece: piece.delay + 2, lambda used, most: (
+        f"shorten its delays to {max(most - 1, 1)} steps"))
+    yield _Need("synapse formats", target.synapse_formats_per_core, lambda piece: len(piece.formats), lambda used, most: (
+        "give more of its connections the same weight bits, exponent, sign mode and delays"))
+
+
+def _spread(used: int, most: int) -> str:
+    return f"spread the inputs of each over {-(-used // max(most, 1))} units that it adds up"
 
 
 def _of_cores(target: Target, cores: Sequence[Core]) -> Iterator[Violation]:
     """Of limits that only warn."""
-    for kind, fact in (("axons_in", target.axons_in_per_core), ("axons_out", target.axons_out_per_core),
-                       ("memory_bits", target.memory.bits_per_core)):
+    for kind, key, fact in (("axons_in", "axons_in_per_core", target.axons_in_per_core),
+                            ("axons_out", "axons_out_per_core", target.axons_out_per_core),
+                            ("memory_bits", "memory.bits_per_core", target.memory.bits_per_core)):
         used = [getattr(core, kind) for core in cores]
         if fact.warn and used and max(used) > fact.value:
             over, name = sum(n > fact.value for n in used), kind.replace("_", " ")
             yield _violation(
                 name, "network", fact, max(used),
-                f"{over} of {len(cores)} cores use more {name} than {fact.value:,}: core {used.index(max(used))} uses "
-                f"{max(used):,}", f"a target of your own with '{kind}_per_core' as a limit that does not warn is placed "
-                "within it")
+                f"{over} of {len(cores)} cores use more than {fact.value:,} {name}: core {used.index(max(used))} uses "
+                f"{max(used):,}", f"with '{key}: {fact.value}' in a target of your own it is placed within that")
 
 
 def _of_chips(graph: Graph, target: Target, cores: Sequence[Core]) -> Iterator[Violation]:

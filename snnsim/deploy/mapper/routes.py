@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from snnsim.cachefolder import compiled
-from snnsim.deploy.wiring import Outgoing
+from snnsim.deploy.mapper.wiring import Outgoing
 
 
 class Routes(NamedTuple):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snnsim.deploy import cutting
-from snnsim.deploy.coding import format_of, list_bits
+from snnsim.deploy.mapper import cutting
+from snnsim.deploy.mapper.coding import format_of, list_bits
 from snnsim.deploy.graph import Connection, Graph, Group
-from snnsim.deploy.routes import routes
+from snnsim.deploy.mapper.routes import routes
 from snnsim.deploy.target import Limit, Target
-from snnsim.deploy.wiring import Outgoing, incoming, on_host
+from snnsim.deploy.mapper.wiring import Outgoing, incoming, on_host
 
 NO_LIMIT = 2**62
 
@@ -70,8 +70,8 @@ def cut_all(graph: Graph, target: Target, wires: Outgoing) -> list[Piece]:
             return pieces
         for piece in wide:
             parts[piece.group].split(piece, edges[graph.first[piece.group] :])
-        pieces = [*_without(pieces, wide), *(piece for k, part in parts.items() for piece in part.cut(_ranges(wide, k)))]
-        pieces.sort(key=lambda piece: (piece.group, piece.start))
+        again = [piece for k, part in parts.items() for piece in part.cut(_ranges(wide, k))]
+        pieces = sorted([*_without(pieces, wide), *again], key=lambda piece: (piece.group, piece.start))
 
 
 def _without(pieces: list[Piece], wide: list[Piece]) -> list[Piece]:
@@ -127,7 +127,9 @@ class _Part:
         if not ranges:
             return []
         found = cutting.cut(self.input, self._limits(), self.sources, self.lists, np.array(ranges, np.int64))
-        return [self._piece(*row) for row in zip(*found, strict=True)]
+        rows = zip(*(column.tolist() for column in found[:-2]), strict=True)
+        return [self._piece(*row, fits=bool(fits), kind=kind)
+                for row, fits, kind in zip(rows, found.fits, found.kind, strict=True)]
 
     def split(self, piece: Piece, edges: np.ndarray) -> None:
         """Begin new pieces inside of one, so that each sends to no more than it may. edges: int64, of each unit."""
@@ -146,12 +148,12 @@ class _Part:
             np.array(target.synapses.index_bits.value),
         )
 
-    def _piece(self, start: int, stop: int, bits: int, axons_in: int, delay: int, fits: bool, kind: np.ndarray) -> Piece:
+    def _piece(self, start: int, stop: int, *needs: int, fits: bool, kind: np.ndarray) -> Piece:
         index = next((w for w in self.target.synapses.index_bits.value if 2**w >= stop - start), 0)
         settings = tuple(frozenset(values[k] for k in np.unique(ids[start:stop]))
                          for ids, values in zip(self.setting, self.values, strict=True))
         formats = frozenset((self.formats[c], int(kind[c]), index if kind[c] == 1 else 0) for c in np.flatnonzero(kind))
-        return Piece(self.number, int(start), int(stop), int(bits), int(axons_in), int(delay), settings, formats, bool(fits))
+        return Piece(self.number, start, stop, *needs, settings, formats, fits)
 
 
 def _settings(group: Group, target: Target) -> tuple[np.ndarray, list[list[Hashable]]]:
@@ -160,7 +162,8 @@ def _settings(group: Group, target: Target) -> tuple[np.ndarray, list[list[Hasha
     ids, values = np.zeros((len(kinds), group.n), np.int64), []
     for k, kind in enumerate(kinds):
         names = [name for name in kind.params if name in group.params]
-        table = np.stack([np.broadcast_to(group.params[name], group.n) for name in names] or [np.zeros(group.n)], axis=1)
+        columns = [np.broadcast_to(group.params[name], group.n) for name in names]
+        table = np.stack(columns or [np.zeros(group.n)], axis=1)
         rows, ids[k] = np.unique(table, axis=0, return_inverse=True)
         values.append([(*names, *row) for row in rows.tolist()])
     return ids, values

@@ -8,22 +8,20 @@ from typing import NamedTuple
 import numpy as np
 
 from snnsim.cachefolder import compiled
+from snnsim.deploy.from_plan import SOURCES
 from snnsim.deploy.graph import Connection, Graph, Group
-
-# Units of these models stand for spikes that the host sends: they need no core.
-HOST_MODELS = ("poisson", "relay", "spike_times")
 
 
 def on_host(group: Group) -> bool:
-    """Whether the host makes the spikes of the group."""
-    return group.model in HOST_MODELS
+    """Whether the host makes the spikes of the group, so that it needs no core."""
+    return group.model in SOURCES
 
 
 class Incoming(NamedTuple):
     """The synapses onto the units of a group, connection by connection.
 
-    start: int64 [connections, units + 1], where those onto a unit begin in `pre`; pre: int32 [synapses], their units in the
-    source group; delay: int32 [units], the largest delay beyond one step of those onto a unit.
+    start: int64 [connections, units + 1], where those onto a unit begin in `pre`; pre: int32 [synapses], their units in
+    the source group; delay: int32 [units], the largest delay beyond one step of those onto a unit.
     """
 
     start: np.ndarray

@@ -1,0 +1,182 @@
+"""A learning projection of an engine: its synapses for each thread, and what of it changes as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cpu.build import Places
+from snnsim.backends.cpu.draw import fast_words
+from snnsim.backends.cpu.learning_emit import LearningShape
+from snnsim.backends.cpu.plastic_build import in_places, index_type, padded, sorted_by
+from snnsim.backends.cpu.plastic_columns import Columns
+from snnsim.fixed_weights import FixedWeights
+from snnsim.loihi_learning import Learning
+from snnsim.plan import Plan, Projection
+
+_DEPTH = 2   # rows of the ring: what arrives now, and in the next step
+
+
+def learning_of(projection: Projection) -> tuple[Learning, FixedWeights]:
+    """How a learning projection learns, and what its weights are."""
+    assert projection.learning is not None and projection.fixed is not None
+    return projection.learning, projection.fixed
+
+
+def learning_shape(projection: Projection) -> LearningShape:
+    """What decides the text of its loops."""
+    _, fixed = learning_of(projection)
+    return LearningShape(is_dense(projection), max(0, fixed.weight_exp), fixed.range)
+
+
+def is_dense(projection: Projection) -> bool:
+    """Whether every source reaches every target once: rows then need no list of targets."""
+    return projection.bound.rule.name == "all_to_all" and not projection.bound.skip_self
+
+
+class LearningSynapses:
+    """One learning projection. of: reads and writes what all threads have. sums: type of the sums of arrivals."""
+
+    def __init__(self, of: Columns, number: int, places: Places, sums: Any) -> None:
+        self.of, self.number, self.places, self.sums = of, number, places, sums
+        self.it = of.plan.projections[number]
+        self.rule, _ = learning_of(self.it)
+        self.source, self.target = of.plan.populations[self.it.source], of.plan.populations[self.it.target]
+
+    # --- making ------------------------------------------------------------------------------------------------------
+
+    def add(self, part: dict[str, Any], thread: int, number: int) -> None:
+        """Put the data of a thread into its part."""
+        low, high = self.of.slices.bounds(self.it.target, thread)
+        values = {**self._synapses(low, high), **self._units("pre", self.source.n), **self._units("post", high - low),
+                  **self._ends(low, high)}
+        values["acc"] = in_places(part, self.places, thread, self.it, high - low, self.sums)
+        part.update({f"x{number}_{name}": value for name, value in values.items()})
+
+    def _synapses(self, low: int, high: int) -> dict[str, np.ndarray]:
+        if is_dense(self.it):
+            return dense_rows(self.it, self.source.n, low, high)
+        return sparse_rows(self.it, self.source.n, low, high)
+
+    def _units(self, side: str, n: int) -> dict[str, Any]:
+        """Traces of the units of one side, and when they spiked in this epoch."""
+        values: dict[str, Any] = {f"last_{side}": np.zeros(n, np.uint8)}
+        for name in self.rule.pre if side == "pre" else self.rule.post:
+            (whole, fraction), (impulse, part) = self.rule.decay(name), self.rule.impulse(name)
+            values |= {f"trace_{name}": np.zeros(n, np.uint8), f"own_{name}": np.zeros(n, np.uint8),
+                       f"past_{name}": np.zeros((self.rule.t_epoch + 1) * n, np.uint8), f"decay_{name}": whole,
+                       f"fraction_{name}": fraction, f"impulse_{name}": impulse, f"part_{name}": part}
+        return values
+
+    def _ends(self, low: int, high: int) -> dict[str, Any]:
+        n = high - low
+        return {"n_source": self.source.n, "first_source": self.source.first, "n_target": n,
+                "first_target": self.target.first + low, "depth": _DEPTH, "ring": np.zeros(_DEPTH * n, self.sums),
+                "posts": np.zeros(n + 1, np.uint32), "sign": 1.0, "fault": np.zeros(3, np.int64)}
+
+    # --- a call ------------------------------------------------------------------------------------------------------
+
+    def open(self, done: int, steps: int) -> None:
+        """Draw the random numbers of the steps ahead."""
+        drawn = self.rule.draws(done + 1, max(1, steps))._asdict() | {"drawn_from": done + 1}
+        for part in self.of.parts:
+            part.update({f"x{self.number}_{name}": values for name, values in drawn.items()})
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    def table(self) -> dict[str, np.ndarray]:
+        """source, target, delay, w and the tags that matter; see ``snnsim.engine``."""
+        ranks = self.of.ranks(self.number)
+        out = {name: np.ones(sum(rank.size for rank in ranks), np.int64) for name in ("source", "target", "delay")}
+        for thread, (rank, part) in enumerate(zip(ranks, self.of.parts, strict=True)):
+            rows, n = part[f"x{self.number}_rows"].astype(np.int64), part[f"x{self.number}_n_target"]
+            out["source"][rank] = np.repeat(np.arange(rows.size - 1), np.diff(rows))
+            targets = np.arange(rank.size) % max(1, n) if is_dense(self.it) else part[f"x{self.number}_targets"][: rank.size]
+            out["target"][rank] = targets.astype(np.int64) + self.of.low(self.number, thread)
+        return out | self._states()
+
+    def _states(self) -> dict[str, np.ndarray]:
+        return {name: self.of.joined(self.number, f"state_{name}").astype(np.int64) for name in self.rule.states}
+
+    def get(self, done: int) -> dict[str, np.ndarray]:
+        """See ``Engine.plasticity``."""
+        first, ahead = self.of.parts[0], self.of.ahead(self.number, done)
+        pre = {name: first[f"x{self.number}_{name}"] for name in self._kept("pre")}
+        post = {name: np.concatenate([part[f"x{self.number}_{name}"] for part in self.of.parts]) for name in self._kept("post")}
+        values = {_public(name): array.astype(np.int64) for name, array in (pre | post).items()}
+        return {**self._states(), **values, "arrivals": self.of.rows(self.number, "ring", *ahead).astype(np.int64)}
+
+    def set(self, done: int, values: Mapping[str, np.ndarray]) -> None:
+        """See ``Engine.set_plasticity``."""
+        for thread, (part, ranks) in enumerate(zip(self.of.parts, self.of.ranks(self.number), strict=True)):
+            own = slice(*self.of.slices.bounds(self.it.target, thread))
+            for name in self.rule.states:
+                part[f"x{self.number}_state_{name}"][: ranks.size] = values[name][ranks]
+            for name in self._kept("pre"):
+                part[f"x{self.number}_{name}"][...] = values[_public(name)]
+            for name in self._kept("post"):
+                part[f"x{self.number}_{name}"][...] = values[_public(name)][own]
+        self.of.set_rows(self.number, "ring", *self.of.ahead(self.number, done), values["arrivals"])
+
+    def _kept(self, side: str) -> list[str]:
+        """What of one side changes, as a part calls it."""
+        return [f"last_{side}", *(f"trace_{name}" for name in (self.rule.pre if side == "pre" else self.rule.post))]
+
+
+def _public(name: str) -> str:
+    """The name of an array of a part as ``Engine.plasticity`` calls it."""
+    kind, _, rest = name.partition("_")
+    return f"{'moment' if kind == 'last' else kind}.{rest}"
+
+
+# --- packing ---------------------------------------------------------------------------------------------------------
+
+def dense_rows(projection: Projection, n_source: int, low: int, high: int) -> dict[str, np.ndarray]:
+    """Rows of all targets [low, high), whose places say where they are."""
+    rule, n = learning_of(projection)[0], high - low
+    states = {name: np.zeros(n_source * n, np.int16) for name in rule.states}
+    for block in projection.bound.blocks(low, high, fast_words):
+        place = block.source.astype(np.int64) * n + (block.target - low)
+        for name, values in projection.learned(block, fast_words).items():
+            states[name][place] = values
+    none = np.zeros(0, np.uint16)
+    return {"rows": np.arange(n_source + 1, dtype=np.int64) * n, "targets": none, "delays": none,
+            **{f"state_{name}": values for name, values in states.items()}}
+
+
+def sparse_rows(projection: Projection, n_source: int, low: int, high: int) -> dict[str, np.ndarray]:
+    """Rows by source, in the canonical order, and columns by target that point into them."""
+    drawn = _drawn(projection, n_source, low, high)
+    order = np.arange(drawn["source"].size, dtype=np.uint32 if drawn["source"].size < 1 << 32 else np.int64)
+    order, _ = sorted_by(drawn["target"], order, high - low)
+    order, rows = sorted_by(drawn["source"], order, n_source)
+    source, target = drawn.pop("source")[order], drawn.pop("target")[order]
+    positions, columns = sorted_by(target, np.arange(order.size, dtype=order.dtype), high - low)
+    return {"rows": rows, "targets": padded(target), "delays": np.zeros(0, np.uint16), "columns": columns,
+            "positions": padded(positions), "sources": source[positions],
+            **{f"state_{name}": values[order] for name, values in drawn.items()}}
+
+
+def _drawn(projection: Projection, n_source: int, low: int, high: int) -> dict[str, np.ndarray]:
+    """Source, target and states of all synapses as drawn."""
+    kinds = {"source": index_type(n_source), "target": index_type(high - low),
+             **dict.fromkeys(learning_of(projection)[0].states, np.int16)}
+    blocks = [{"source": block.source, "target": block.target - np.uint32(low), **projection.learned(block, fast_words)}
+              for block in projection.bound.blocks(low, high, fast_words)]
+    return {name: np.concatenate([np.zeros(0, kind), *(np.broadcast_to(block[name], block["source"].shape).astype(kind)
+                                                       for block in blocks)]) for name, kind in kinds.items()}
+
+
+def learning_memory(plan: Plan) -> int:
+    """Bytes of all learning projections, an upper estimate, with what packing takes."""
+    return sum(_memory(plan, p) for p in plan.projections if p.learning is not None)
+
+
+def _memory(plan: Plan, projection: Projection) -> int:
+    source, target = plan.populations[projection.source].n, plan.populations[projection.target].n
+    rule, _ = learning_of(projection)
+    each = 3 * 2 * len(rule.states) + 8 * len(rule.states)
+    each += 0 if is_dense(projection) else 24 + 8 * len(rule.states)
+    return projection.bound.synapses * each + (source + target) * (32 + (rule.t_epoch + 4) * len(rule.traces))
