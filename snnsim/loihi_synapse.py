@@ -59,6 +59,9 @@ def _check_learning(target: Population, weight: Value, given: Mapping[str, Any])
     if weight.dimension != DIMENSIONLESS:
         found = describe(weight.dimension)
         raise InputError(Problem("weight", f"expected whole numbers without a unit for {LEARNING}, found {found}"))
+    if target.schedule is not None and given.get("weight_exp"):
+        raise InputError(Problem("weight_exp", f"nothing is sent to {target.name}, which plays given spikes; expected 0, found "
+                                               f"{given['weight_exp']}"))
     if given.get("num_message_bits"):
         found = given["num_message_bits"]
         raise InputError(Problem("num_message_bits", f"expected 0 with {LEARNING}: its traces take spikes without "

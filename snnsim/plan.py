@@ -16,7 +16,7 @@ import numpy as np
 from snnsim.connect import Block, Bound
 from snnsim.distributions import Value
 from snnsim.fixed_weights import FixedWeights
-from snnsim.ir import Op, Program
+from snnsim.ir import Op, Program, Type, check
 from snnsim.loihi_learning import Learning
 from snnsim.plan_rules import Coupling, Plasticity
 from snnsim.random import Stream, WordSource, numpy_words
@@ -98,6 +98,12 @@ class Population:
     def graded(self) -> bool:
         """Whether its spikes carry payloads: at most one in a step of a unit."""
         return bool(self.program.uses(Op.SEND))
+
+    @property
+    def counted(self) -> bool:
+        """Whether a unit may spike more than once in a step."""
+        types = check(self.program)
+        return any(i.op is Op.EMIT and types[i.args[0]] is Type.INT for i in self.program.instrs)
 
     def value(self, state: str, stored: np.ndarray, units: Any = slice(None)) -> np.ndarray:
         """The values of `units` [..., n] from stored numbers; float64 where there is an offset."""

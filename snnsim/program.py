@@ -14,6 +14,7 @@ from snnsim.drain import in_order
 from snnsim.engine import Backend, Chunk, Engine, Spikes
 from snnsim.errors import EngineError, InputError, NumericalError, Problem, Problems, unknown
 from snnsim.faults import fault
+from snnsim.loihi_learning import TAGS
 from snnsim.network import Network
 from snnsim.plan import Plan
 from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
@@ -102,7 +103,8 @@ class Program:
     def weights(self, projection: int | str) -> dict[str, np.ndarray]:
         """Synapses of a projection (its number or label): source, target, weight (in the port's unit), delay (ms).
 
-        Those of a plastic one as they are now, sorted by source, target and delay.
+        Those of a plastic one as they are now, sorted by source, target and delay. Of learning synapses the weight is the
+        mantissa, and ``tag_1`` and ``tag_2`` are there where the rules have them.
         """
         known: dict[int | str, int] = {}
         for k, each in enumerate(self.plan.projections):
@@ -117,8 +119,9 @@ class Program:
         else:
             table = self.engine.synapses_of(number)
             weight = it.rule.sign * table["w"].astype(np.float64)
+        tags = {name: table[name] for name in TAGS if name in table}
         return {"source": table["source"], "target": table["target"], "weight": weight,
-                "delay": table["delay"] * self.plan.dt}
+                "delay": table["delay"] * self.plan.dt, **tags}
 
     # --- running ---------------------------------------------------------------------------------------------------
 

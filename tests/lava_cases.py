@@ -1,4 +1,5 @@
-"""Fixed-point networks whose states and spikes tools/make_lava_answers.py computes with Lava, and the tests with snnsim.
+"""Fixed-point networks whose states and spikes tools/make_lava_answers.py and tools/make_loihi1_answers.py compute with
+Lava and with brian2-loihi, and the tests with snnsim.
 
 Everything is drawn by splitmix64, so that both sides make the same numbers from the name of a case; needs NumPy alone.
 """
@@ -113,12 +114,12 @@ RANGE = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}
 
 def synapses(
     draws: Draws, label: str, ends: tuple[int, int], sizes: tuple[int, int], p: float, delays: tuple[int, int] = (1, 1),
-    port: str = "in", limit: int = 256, **settings: Any,
+    port: str = "in", limit: int = 256, most: int = 255, **settings: Any,
 ) -> Connection:
-    """Random synapses of a connection; `limit`: of the size of its mantissas."""
+    """Random synapses of a connection; `limit`: of the size of its mantissas, `most`: of their value."""
     mode = settings.setdefault("sign_mode", "mixed")
     pre, post = np.divmod(draws.chosen(p, sizes[0] * sizes[1]), sizes[1])
-    low, high = (max(-limit, min(limit, end)) for end in RANGE[mode])
+    low, high = (max(-limit, min(limit, most, end)) for end in RANGE[mode])
     weight, delay = draws.whole(low, high, pre.size), draws.whole(*delays, pre.size)
     pre, post, weight, delay = (column.astype(np.int32) for column in (pre, post, weight, delay))
     return Connection(label, *ends, port, pre, post, weight, delay, **settings)
@@ -258,6 +259,30 @@ def _networks() -> list[Case]:
     ]
 
 
+def loihi_1(name: str, params: Mapping[str, int], entry: Mapping[str, Any], **settings: Any) -> Case:
+    """Inputs onto the first of two groups of Loihi 1; `entry`: settings of what leads from them."""
+    draws, sizes = Draws(name), (25, 30, 20)
+    groups = [Group("inputs", sizes[0], "spike_times")]
+    groups += [Group(key, n, "loihi1_lif", params, {}, ("in",)) for key, n in zip("ab", sizes[1:], strict=True)]
+    pairs = [synapses(draws, f"from_{s}_to_{t}", (s, t), (sizes[s], sizes[t]), 0.3, most=254, **(settings if s else entry))
+             for s, t in ((0, 1), (1, 1), (1, 2), (2, 1))]
+    return Case(Graph(name, 1.0, "loihi1", tuple(groups), tuple(pairs)), tuple(trains(draws, 0, sizes[0], (1,), 0.05, "")),
+                steps=500)
+
+
+def _loihi_1() -> list[Case]:
+    exc, inh, slow = {"sign_mode": "excitatory"}, {"sign_mode": "inhibitory"}, {"decay_u": 400, "decay_v": 120, "vth": 200}
+    return [
+        loihi_1("loihi1_mixed", slow, exc),
+        loihi_1("loihi1_refractory", {**slow, "t_ref": 4}, exc, delays=(3, 3)),
+        loihi_1("loihi1_longest_refractory", {"decay_u": 4096, "decay_v": 0, "vth": 100, "t_ref": 63}, exc, num_weight_bits=3),
+        loihi_1("loihi1_shifted", {**slow, "vth": 40}, {**exc, "weight_exp": -2}, weight_exp=-3, num_weight_bits=7, delays=(63, 63)),
+        loihi_1("loihi1_limited", {"decay_u": 4096, "decay_v": 4096, "vth": 30000}, {**exc, "weight_exp": 7}, weight_exp=7),
+        loihi_1("loihi1_inhibited", {"decay_u": 1, "decay_v": 4095, "vth": 10}, {**exc, "num_weight_bits": 5}, weight_exp=-1, **inh),
+    ]
+
+
+LOIHI1: dict[str, Case] = {case.graph.name: case for case in _loihi_1()}
 CASES: dict[str, Case] = {case.graph.name: case for case in (*_neurons(), *_networks())}
 
 

@@ -31,6 +31,9 @@ from snnsim.plan import Plan, Population
 _NEAR = 1e-6
 
 
+_REAL = "Brian2 computes in real numbers, and this model in whole ones"
+
+
 class Case(NamedTuple):
     """A population with its model taken apart."""
 
@@ -52,6 +55,8 @@ def refused(plan: Plan) -> list[Problem]:
     problems = [Problem(f"projections.{p.label}.{kind}", f"{rule.model}: {NAMES}{name}") for p in plan.projections
                 for kind, rule in (("synapse", p.plastic), ("coupling", p.coupling)) if rule is not None
                 for name in _wrong(_names_of(rule.equations))]
+    problems += [Problem(f"projections.{p.label}.synapse", f"{p.learning.model}: {_REAL}") for p in plan.projections
+                 if p.learning is not None]
     for population in plan.populations:
         assert population.model is not None
         case = Case(population, population.model, read_rules(population.model.document), plan.dt)
@@ -126,8 +131,7 @@ def _names_of(model: SynapseModel | CouplingModel | None) -> list[str]:
 
 NAMES = "Brian2 takes names of ASCII letters, digits and _ that do not begin with _, and this is another: "
 LEDGER = {
-    "models in whole numbers": Entry(
-        "Brian2 computes in real numbers, and this model in whole ones (fixed_point)", _whole),
+    "models in whole numbers": Entry(f"{_REAL} (fixed_point)", _whole),
     "spike tests in sub-steps": Entry(
         "brian2 tests for a spike once per step, and this model asks for a test in every sub-step (spike_test)",
         _substep_tests),

@@ -272,8 +272,10 @@ def _spikes(out: _Source, k: int, shape: PopulationShape, graded: bool) -> list[
     """The lines that append the spikes of a population. graded: some population of the network sends payloads."""
     first = out.use(f"p{k}_first")
     if shape.update.counted:
-        lines = [f"at = collect_counts(p{k}_n, {out.use(f'p{k}_counts_spikes')}, {first}, mine, at)",
-                 "if at > mine.size:", "    at = mine.size", "    atomic_store(sync, 32, 1)"]
+        # Counts leave half of the room for populations after them, whose units spike at most once a step.
+        limit = "mine.size - room // 2"
+        lines = [f"at = collect_counts(p{k}_n, {out.use(f'p{k}_counts_spikes')}, {first}, mine[: {limit}], at)",
+                 f"if at > {limit}:", f"    at = {limit}", "    atomic_store(sync, 32, 1)"]
     else:
         marks = f"{out.use(f'p{k}_marks')}, {out.use(f'p{k}_marks8')}"
         lines = [f"at = collect({marks}, {first}, mine, at)"]

@@ -93,7 +93,8 @@ class CpuEngine:
         kept = max([*deferred, self.epoch, self.plan.max_delay]) + 1
         most = max(1, max(sum(self.slices.size(k, t) for k in range(len(self.plan.populations)))
                           for t in range(self.threads)))
-        self.spikes = SpikeLists(self.threads, self.plan.neurons, kept, most * self.epoch, self.plan.graded)
+        room = most * self.epoch * (2 if self._counts() else 1)
+        self.spikes = SpikeLists(self.threads, self.plan.neurons, kept, room, self.plan.graded)
         self.sync = np.zeros(SYNC_WORDS, np.int64)
         levels = max((p.level for p in self.plan.populations), default=0) + 1
         shared = np.zeros((self.threads, levels), np.int64)

@@ -74,7 +74,8 @@ class LearningSynapses:
         n = high - low
         return {"n_source": self.source.n, "first_source": self.source.first, "n_target": n,
                 "first_target": self.target.first + low, "depth": _DEPTH, "ring": np.zeros(_DEPTH * n, self.sums),
-                "posts": np.zeros(n + 1, np.uint32), "sign": 1.0, "fault": np.zeros(3, np.int64)}
+                "posts": np.zeros(n + 1, np.uint32), "sign": 1.0, "fault": np.zeros(3, np.int64), "epoch": self.rule.t_epoch,
+                "every": self.rule.rules.every}
 
     # --- a call ------------------------------------------------------------------------------------------------------
 

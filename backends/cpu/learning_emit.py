@@ -46,8 +46,8 @@ class LearningPrinter:
 
     def print(self) -> Rule:
         loops = [Loop(self.it, self.shape, column) for column in ([False, True] if "y0" in self.whens else [False])]
-        lines = [*self._spikes("pre"), *self._spikes("post"), f"if step % {self.it.t_epoch} == 0:", *deeper(1, *self._epoch(loops))]
-        head = [f"k = step - {self.use('drawn_from')}", f"moment = (step - 1) % {self.it.t_epoch} + 1",
+        lines = [*self._spikes("pre"), *self._spikes("post"), f"if step % {self.use('epoch')} == 0:", *deeper(1, *self._epoch(loops))]
+        head = [f"k = step - {self.use('drawn_from')}", "moment = (step - 1) % epoch + 1",
                 f"y = (step + 1) % 2 * {self.use('n_target')}"]
         text = f"({', '.join((*RULE_FIXED, *self.names))}):\n" + "".join(f"    {line}\n" for line in (*head, *lines))
         name = f"learn_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -75,7 +75,7 @@ class LearningPrinter:
 
     def _epoch(self, loops: list[Loop]) -> list[str]:
         lines = [self._advance(name, side) for side in ("pre", "post") for name in getattr(self.it, side)]
-        chosen = f"step // {self.it.t_epoch} % {self.it.rules.every} == 0" if "u" in self.whens else "False"
+        chosen = f"step // epoch % {self.use('every')} == 0" if "u" in self.whens else "False"
         lines += [f"chosen = {chosen}", f"draw = {self.use('rounding')}[k]", "everywhere = chosen"]
         if len(loops) > 1:
             lines.append(f"count = list_marked({self.use('last_post')}, {self.use('posts')})")
@@ -89,7 +89,7 @@ class LearningPrinter:
         letter = name[0]
         past = f"{self.use(f'past_{name}')}, {self.use(f'own_{name}')}, " if self.long else ""
         tables = f"{self.use(f'decay_{name}')}, {self.use(f'fraction_{name}')}, {self.use(f'{letter}_decay')}[k]"
-        steps = f"{self.it.t_epoch}, " if self.long else ""
+        steps = "epoch, " if self.long else ""
         return (f"advance{'_epoch' if self.long else ''}({self.use(f'trace_{name}')}, {past}last_{side}, {steps}{tables}, "
                 f"{self._impulse(name, f'''{self.use(f'{letter}_impulse')}[k]''')})")
 
@@ -215,7 +215,7 @@ class Loop:
         if not self.long:
             place = f"{self.use(f'trace_{name}')}[{unit}]"
         elif when == "u":
-            place = f"{self.use(f'past_{name}')}[{self.it.t_epoch} * {n} + {unit}]"
+            place = f"{self.use(f'past_{name}')}[{self.use('epoch')} * {n} + {unit}]"
         elif (when == "x0") == pre:
             place = f"{self.use(f'own_{name}')}[{unit}]"
         else:

@@ -70,7 +70,8 @@ def _sum(plan: Plan) -> int:
 def _history(plan: Plan, slices: Slices) -> int:
     """Spikes of the longest delay, and where each step's begin."""
     most = max(sum(slices.size(k, t) for k in range(len(plan.populations))) for t in range(slices.parts))
-    spikes = 4 * most * meeting_interval(plan, slices) + (1 << 16)
+    counted = any(p.counted for p in plan.populations)
+    spikes = 4 * most * meeting_interval(plan, slices) * (2 if counted else 1) + (1 << 16)
     return slices.parts * (spikes * (12 if plan.graded else 4) + 24 * (plan.max_delay + _CHUNK))
 
 

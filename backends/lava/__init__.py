@@ -10,8 +10,8 @@ from snnsim.plan import Plan
 if TYPE_CHECKING:
     from snnsim.backends.lava.engine import LavaEngine
 
-# Bytes: of a process of Lava, with what it shares counted once; of a synapse on its way and in all its copies.
-_PROCESS, _SYNAPSE, _UNIT = 40 << 20, 120, 400
+# Bytes: of a process of Lava, with what it shares counted once; of a synapse in all its copies; of a unit.
+_PROCESS, _SYNAPSE, _UNIT = 30 << 20, 240, 400
 
 
 class LavaBackend:

@@ -4,7 +4,7 @@
 
 LIFE is the number of a pipe's reading end. It comes to its end when whoever holds the other one closes it or dies, in
 whatever way. Then, or when the program itself has ended, all that it has started gets SIGTERM, GRACE_S later SIGKILL,
-and what cleans up behind the others (Python's resource tracker) again GRACE_S later; FOLDER is removed.
+and what cleans up behind the others (Python's resource tracker) CLEAN_S later; FOLDER is removed.
 
 Its own exit code is that of the program, or 128 and the number of the signal that ended it. It imports only the
 standard library, because it runs in the interpreter of the program.
@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-GRACE_S, LAST_S, POLL_S = 2.0, 30.0, 0.01
+GRACE_S, CLEAN_S, LAST_S, POLL_S = 2.0, 10.0, 30.0, 0.01
 GROUP = "group"   # the file in FOLDER with the number of the program's process group
 _ADOPT = 36   # PR_SET_CHILD_SUBREAPER, see prctl(2)
 
@@ -87,7 +87,7 @@ def _reap() -> dict[int, int]:
 
 def _end(group: int) -> None:
     """Ask all that is left to end; then make it, those last that clean up behind the others; then make all of it."""
-    for number, seconds, spare in ((signal.SIGTERM, GRACE_S, False), (signal.SIGKILL, GRACE_S, True),
+    for number, seconds, spare in ((signal.SIGTERM, GRACE_S, False), (signal.SIGKILL, CLEAN_S, True),
                                    (signal.SIGKILL, LAST_S, False)):
         deadline = time.monotonic() + seconds
         _signal(group, number, spare)

@@ -51,10 +51,10 @@ def _without_process(plan: Plan) -> Found:
             yield at, f"{', '.join(runnable())}; {model.name} has equations of its own"
 
 
-def _learning_late(plan: Plan) -> Found:
+def _tags(plan: Plan) -> Found:
     for projection in plan.projections:
-        if projection.learning is not None and projection.delays[1] > 1:
-            yield f"{place(projection)}.delay", str(projection.delays[1])
+        for name in projection.learning.tags if projection.learning else ():
+            yield f"{place(projection)}.synapse.init", name
 
 
 def _outputs(plan: Plan) -> Found:
@@ -64,19 +64,11 @@ def _outputs(plan: Plan) -> Found:
             yield f"record.traces.{population.name}", trace.variable
 
 
-def _weights(plan: Plan) -> Found:
-    for request in plan.weights:
-        if request.on_pre:
-            yield "record.weights", plan.projections[request.projection].label
-
-
 LEDGER = {
     "another arithmetic": Entry(f"Lava computes as {SEMANTICS}, and ", _another_chip),
     "models of one's own": Entry("Lava has processes for the built-in models ", _without_process),
-    "learning with delays": Entry("Lava's learning synapses have a delay of 1 step, found ", _learning_late),
+    "tags at the beginning": Entry("Lava's learning synapses begin with tags of 0, found values for ", _tags),
     "traces of outputs": Entry("Lava shows the states of a population, and this is none of them: ", _outputs),
-    "weights that are sent": Entry("Lava's weights can be recorded every so many steps, not as they are sent: ",
-                                   _weights),
 }
 
 

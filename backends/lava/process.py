@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from snnsim.backends.lava.keeper import GRACE_S, GROUP, LAST_S
+from snnsim.backends.lava.keeper import CLEAN_S, GRACE_S, GROUP, LAST_S
 from snnsim.errors import EngineError, InputError, Problem
 
 KEEPER = Path(__file__).with_name("keeper.py")
 LIMIT = "SNNSIM_LAVA_LIMIT"
 ERRORS = "errors.txt"   # what the program prints
 STOP = {"stop": True}
-_STOP_S, _POLL_S, _END_S = 10.0, 0.5, GRACE_S + LAST_S + 5.0
+_STOP_S, _POLL_S, _END_S = 10.0, 0.5, GRACE_S + CLEAN_S + LAST_S + 5.0
 _TAIL, _SHOWN = 4096, 300   # bytes that are read of what a program printed last, characters that are shown of it
 _LONGEST_NAME = 70
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -104,7 +104,7 @@ class ReferenceEngine:
         variables = {k: self._variable(p.rule.modulator) for k, p in self.plastic.items()}
         emitted = [_NONE]
         for k in sorted(range(len(self.plan.populations)), key=lambda k: self.plan.populations[k].level):
-            emitted.append(self._update(k, step) + [[self.plan.populations[k].first], [0]])
+            emitted.append(self._update(k, step) + np.array([[self.plan.populations[k].first], [0]]))
         self.pending.pop(step, None)
         self.recent[step] = np.concatenate(emitted, axis=1)
         self.done = step
@@ -180,7 +180,8 @@ class ReferenceEngine:
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
         it = self.plastic[projection]
-        return {"source": it.source, "target": it.target, "delay": it.delay, "w": it.values["w"].copy()}
+        kept = ("w",) if isinstance(it, PlasticProjection) else it.rule.states
+        return {"source": it.source, "target": it.target, "delay": it.delay, **{name: it.values[name].copy() for name in kept}}
 
     def snapshot(self) -> Any:
         """All that changes."""

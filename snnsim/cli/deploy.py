@@ -41,6 +41,7 @@ Seed = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", "--force", help="Replace the bundle if it exists.")]
 RUNS = ("lava", "loihi")
 CHOICES = ("refractory", "preserve", "headroom", "least_exponent", "measure")
+_NAMES = {"quantise": "--quantise", **{name: f"--quantise {name}" for name in CHOICES}}
 
 
 def deploy(
@@ -70,12 +71,12 @@ def deploy(
     options = _options(choices or [])
     _check_runs(runs)
     network = snnsim.load(config, [*(settings or []), *assignments(seed=seed)])
-    with as_options(quantise="--quantise", **{name: f"--quantise {name}" for name in CHOICES}):
-        with Progress(network.dt, shown=not quiet) as progress:
-            made = deployment.deploy(network, out, target, semantics, duration, overwrite, threads, progress, **options)
+    with as_options(**_NAMES), Progress(network.dt, shown=not quiet) as progress:
+        made = deployment.deploy(network, out, target, semantics, duration, overwrite, threads, progress, **options)
     for text in () if quiet else made.network.notes:
         note(f"note: {text}")
-    data = made.report.to_dict() | {"bundle": str(out), "run": None if runs is None else _again(made, runs, threads, quiet)}
+    again = None if runs is None else _again(made, runs, threads, quiet)
+    data = made.report.to_dict() | {"bundle": str(out), "run": again}
     print_json(data) if as_json else _show(data)
     _end(data, quiet)
 
@@ -136,7 +137,8 @@ def _show(data: dict[str, Any]) -> None:
 
 def _agreement(run: dict[str, Any]) -> str:
     if run["first_difference"] is not None:
-        return f"{run['spikes']:,} spikes, not those of the emulator: the first that differs is {run['first_difference']}"
+        first = f"the first that differs is {run['first_difference']}"
+        return f"{run['spikes']:,} spikes, not those of the emulator: {first}"
     if run["trace_error"]:
         return f"the emulator's {run['spikes']:,} spikes, but recorded states differ by up to {run['trace_error']:g}"
     return f"the emulator's {run['spikes']:,} spikes, each in its step"

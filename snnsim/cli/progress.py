@@ -39,7 +39,7 @@ class Progress:
             self._bar.update(self._task, completed=step, total=steps, position=position, speed=speed, left="left")
 
     def _factor(self, step: int) -> str:
-        """Seconds of computing per second of model time since the first call of a run, which came after the building."""
+        """Seconds of computing per second of model time since the first call of a run, which comes after building."""
         now = time.perf_counter()
         if self._first is None or step < self._first[1]:
             self._first = now, step

@@ -56,8 +56,8 @@ class Content:
     """What goes into a bundle.
 
     steps: how long the arrivals last. report, placement: what JSON can say. page: HTML. network: YAML of the network
-    that was given; fixed: of the one in fixed-point parameters, where that is another; files: those that they name, name
-    -> where they are now (``snnsim.deploy.travelling``).
+    that was given; fixed: of the one in fixed-point parameters, where that is another; files: those that they name,
+    name -> where they are now (``snnsim.deploy.travelling``).
     """
 
     graph: Graph

@@ -1,4 +1,4 @@
-"""From a network to a bundle: whole numbers, a place on the chip, both networks on the same input, and a report of it."""
+"""From a network to a bundle: whole numbers, a place on the chip, both networks on the same input, and a report."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ def deploy(
 
     target: ``loihi2``, ``loihi1``, or a file that describes a chip. semantics: ``lava010`` (default) or ``loihi1``.
     duration: for how long both networks run, and the bundle has input; the network's own where None. options: of
-    ``snnsim.quantize``, for a network of real numbers. Raises ``InputError`` with everything that the chip cannot do, and
-    where the folder holds anything but a bundle, or one and not `overwrite`.
+    ``snnsim.quantize``, for a network of real numbers.
+    Raises ``InputError`` with everything that the chip cannot do, and where the folder holds anything but a bundle, or
+    one and not `overwrite`.
     """
     check_bundle(folder, overwrite)
     chip = _chip(target)

@@ -1,8 +1,8 @@
 """What a run would take on a chip: events counted first, then energy and time by the constants of the target.
 
 Counts are exact but for two, which are at most what is said. A neuron is taken to be active in each step in which a
-spike arrives or leaves, as if no two met in one step. A synapse is taken to be updated in every epoch if its source ever
-sends. The time of a step is at least that of the busiest core and the barrier: messages under way are left out.
+spike arrives or leaves, as if no two met in one step. A synapse is taken to be updated in every epoch if its source
+ever sends. The time of a step is at least that of the busiest core and the barrier: messages under way are left out.
 """
 
 from __future__ import annotations

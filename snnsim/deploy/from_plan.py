@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.deploy.graph import Arrivals, Connection, Graph, Group, Trace
+from snnsim.deploy.graph import Arrivals, Connection, Graph, Group, Learning, Trace
 from snnsim.draws import draw
 from snnsim.equations import Model
 from snnsim.fixed_weights import MESSAGE_BITS, FixedWeights
@@ -60,9 +60,19 @@ def _connection(plan: Plan, projection: Projection) -> Connection:
     assert fixed is not None
     source, target, weight, delay = _synapses(projection, plan.populations[projection.target].n)
     return Connection(
-        projection.label, projection.source, projection.target, model_port(projection.ports[0]), source, target, weight, delay, fixed.weight_exp,
-        fixed.num_weight_bits, fixed.sign_mode, _message_bits(plan, projection, fixed),
+        projection.label, projection.source, projection.target, model_port(projection.ports[0]), source, target, weight,
+        delay, fixed.weight_exp, fixed.num_weight_bits, fixed.sign_mode, _message_bits(plan, projection, fixed),
+        _learning(projection),
     )
+
+
+def _learning(projection: Projection) -> Learning | None:
+    """The rule in the form of Lava; tags begin at 0."""
+    rule = projection.learning
+    if rule is None:
+        return None
+    dw, dd, dt = (rule.texts.get(name, "") for name in ("dw", "dd", "dt"))
+    return Learning(dw, dd, dt, dict(rule.impulses), dict(rule.taus), rule.t_epoch, rule.rng_seed)
 
 
 def _synapses(projection: Projection, n: int) -> Rows:

@@ -32,7 +32,7 @@ def _model(population: Population) -> Iterator[str]:
 
 def _target(plan: Plan, projection: Projection) -> Iterator[str]:
     target = model_of(plan.populations[projection.target])
-    if projection.fixed is None and target.name in SOURCES:
+    if target.name in SOURCES:
         yield f"its target is a {target.name}, which the host plays; expected one on the chip"
 
 

@@ -13,10 +13,12 @@ from snnsim.deploy.quantise_integers import MOST_STATE, MOST_THRESHOLD, UNIT, bi
 from snnsim.deploy.quantise_neuron import Neuron, Numbers
 from snnsim.deploy.quantise_reading import Reading
 from snnsim.deploy.quantise_scale import Load, Room, best_scale
+from snnsim.deploy.quantise_synapses import thinned
 from snnsim.deploy.quantise_traffic import Way, reach, remembered, ways
 from snnsim.feeds import port_of
 
 _MARGIN = 1.5   # over what a run has shown
+_FEW = 512      # weights of a way that a scale is judged by
 
 
 @dataclass
@@ -155,7 +157,7 @@ def _loads(fit: Fit, split: bool) -> list[Load]:
     steps = remembered(fit.neuron)
     loads = []
     for way in fit.ways:
-        moved = way.moved(fit.gains) / unit
+        moved = thinned(way.moved(fit.gains), _FEW) / unit
         mixed = bool((moved > 0).any() and (moved < 0).any()) and not split
         loads.append(Load(moved, height, max(way.mean * steps, 1e-3), way.synapse, mixed,
                           way.most_moved(fit.gains) / unit))

@@ -23,6 +23,7 @@ MOST_MANTISSA = 255
 MOST_EXPONENT = 7
 MOST_BIAS = (4095, 4096)      # of a mantissa: positive, negative
 DECAYS = 4096                 # a decay is a whole number of these parts
+_CUT = 3                      # bits by which the largest weights may be cut where that suits the others
 _GRID = 1e-6                  # nearer to a whole number than this is meant to be it
 
 
@@ -97,15 +98,20 @@ def best_exponent(weights: Floats, mixed: bool, least: int = 0, largest: float =
     What exceeds the largest mantissa is cut, and that counts as an error like any other, but for a weight of size
     `largest`, which must not be cut.
     """
-    while least < MOST_EXPONENT and largest > MOST_MANTISSA * 2.0**least:
-        least += 1
-    best, smallest = least, np.inf
-    for exponent in range(least, MOST_EXPONENT + 1):
-        error = mantissas(weights, exponent, mixed) * 2.0**exponent - weights
-        total = float(np.dot(error, error))
-        if total < smallest * (1 - 1e-12):
-            best, smallest = exponent, total
-    return best
+    holds = _holding(float(np.abs(weights).max(initial=0.0)), least)   # a larger one is coarser and gains nothing
+    tried = range(max(_holding(largest, least), holds - _CUT), max(holds, _holding(largest, least)) + 1)
+    errors = [_squares(weights, exponent, mixed) for exponent in tried]
+    return tried[int(np.argmin(errors))]
+
+
+def _holding(size: float, least: int) -> int:
+    """The smallest exponent from `least` on that has a mantissa for a weight of this size."""
+    return next((e for e in range(least, MOST_EXPONENT) if size <= MOST_MANTISSA * 2.0**e), MOST_EXPONENT)
+
+
+def _squares(weights: Floats, exponent: int, mixed: bool) -> float:
+    error = mantissas(weights, exponent, mixed) * 2.0**exponent - weights
+    return float(np.dot(error, error))
 
 
 def quantised(weights: Floats, mixed: bool, least: int = 0, largest: float = 0.0) -> Mantissas:

@@ -64,11 +64,18 @@ def longest_delay(projection: Projection, seed: int) -> float:
 
 
 def sample(projection: Projection, seed: int) -> Floats:
-    """Ordinary weights of a projection, float64 [k], in the unit of the port."""
+    """Ordinary weights of a projection, float64 [k], in the unit of the port; with the extremes of those that are listed."""
     value = projection.weight
     if value.constant is not None:
         return np.array([value.constant])
+    if isinstance(value, Array):
+        return np.concatenate([thinned(value.values, _SAMPLE), [value.low, value.high]]) if value.size else np.zeros(0)
     return np.asarray(value.sample(Stream(seed, f"{projection.label}/weight"), _SAMPLE), float)
+
+
+def thinned(values: Floats, most: int) -> Floats:
+    """About `most` of them, evenly spaced."""
+    return values[:: max(1, len(values) // most)]
 
 
 def largest(value: Value) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RASTER_MS, RASTER_SPIKES = 500.0, 40_000  # shown of a recording; of more spikes, units are left out
+FEW_ROWS = 300  # units in a raster with lines in place of dots
 MOST_DOTS = 5_000  # units in the plot of rates, of each population
 KEPT, LOST, GAINED = "#9a9a9a", "#d55e00", "#0072b2"
 Figure = tuple[str, str]
@@ -25,7 +27,8 @@ Figure = tuple[str, str]
 
 def raster(before: Result, after: Result, fidelity: Fidelity) -> Figure:
     """Spikes of both networks, those without a partner in colour."""
-    window, rows = fidelity.windows[-1], {name: band for name, band in bands(before).items() if name in after.populations}
+    window = fidelity.windows[-1]
+    rows = {name: band for name, band in bands(before).items() if name in after.populations}
     dots = Dots(rows, before.duration, sum(result.count(name) for name in rows for result in (before, after)))
 
     def draw(axis: Axes) -> None:
@@ -37,8 +40,8 @@ def raster(before: Result, after: Result, fidelity: Fidelity) -> Figure:
                 dots.draw(axis, name, steps[~mask] * before.dt, ids[~mask], alone)
         dots.label(axis)
 
-    caption = f"Spikes of both networks to {dots.span:g} ms: grey in both (within {window:g} ms), orange lost, blue gained"
-    return caption, drawn(draw, (9.0, 4.5))
+    key = f"grey in both (within {window:g} ms), orange lost, blue gained"
+    return f"Spikes of both networks to {dots.span:g} ms: {key}", drawn((9.0, 4.5), draw)
 
 
 def emulated(result: Result) -> Figure:
@@ -50,7 +53,7 @@ def emulated(result: Result) -> Figure:
             dots.draw(axis, name, *result.spikes(name), colour(k))
         dots.label(axis)
 
-    return f"Spikes to {dots.span:g} ms", drawn(draw, (9.0, 4.5))
+    return f"Spikes to {dots.span:g} ms", drawn((9.0, 4.5), draw)
 
 
 class Dots:
@@ -60,13 +63,13 @@ class Dots:
         self.rows, self.span = rows, min(RASTER_MS, duration)
         shown = spikes * self.span / max(duration, 1e-9)
         self.every = max(1, int(-(-shown // RASTER_SPIKES)))
-        self.size = float(np.clip(4e4 / max(shown, 1), 2.5, 20))
+        few = max((hi for _, hi in rows.values()), default=0) <= FEW_ROWS
+        self.look = {"marker": "|", "s": 8.0, "linewidths": 0.8} if few else {"marker": ".", "s": 2.5, "linewidths": 0}
 
     def draw(self, axis: Axes, name: str, times: NDArray[np.float64], ids: NDArray[np.int64], paint: str) -> None:
         """Spikes of a population in one colour."""
         shown = (ids % self.every == 0) & (times <= self.span)
-        axis.scatter(times[shown], ids[shown] + self.rows[name][0], s=self.size, c=paint, marker=".", linewidths=0,
-                     rasterized=True)
+        axis.scatter(times[shown], ids[shown] + self.rows[name][0], c=paint, rasterized=True, **self.look)
 
     def label(self, axis: Axes) -> None:
         """Names of the populations, and of the axis."""
@@ -78,11 +81,10 @@ class Dots:
             axis.set_title(f"every {self.every}th unit", fontsize="small", loc="right")
 
 
-def rates(compared: Sequence[Compared]) -> Iterator[Figure]:
+def rates(compared: Sequence[Compared]) -> Figure:
     """Rates of single units in both networks, and how they change."""
-    yield "Rates of single units", drawn(lambda axis: _scatter(axis, compared), (5.0, 4.5))
-    yield ("Changes of the rates of single units (boxes: quartiles; whiskers: 5 and 95 per cent)",
-           drawn(lambda axis: _changes(axis, compared), (9.0, 2.6)))
+    panels = drawn((9.0, 4.0), lambda axis: _scatter(axis, compared), lambda axis: _changes(axis, compared))
+    return "Rates of single units, and their changes (boxes: quartiles; whiskers: 5 and 95 per cent)", panels
 
 
 def _scatter(axis: Axes, compared: Sequence[Compared]) -> None:
@@ -109,16 +111,18 @@ def _changes(axis: Axes, compared: Sequence[Compared]) -> None:
     axis.set_ylabel("change (Hz)")
 
 
-def loads(values: NDArray[np.float64], label: str, limit: float = 1.0) -> str:
-    """A bar for each core: how much of what it has is used, the largest first."""
+def loads(parts: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """What is used on each core, in parts of what there is, one panel for each kind."""
+    panels = [partial(_load, name=name, used=used) for name, used in parts.items()]
+    return "What each core uses, in parts of what it has", drawn((9.0, 2.6), *panels)
 
-    def draw(axis: Axes) -> None:
-        ordered = np.sort(values)[::-1]
-        axis.fill_between(np.arange(len(ordered) + 1), np.append(ordered, 0), step="post", color=colour(0), lw=0)
-        axis.axhline(limit, color="black", lw=0.8, ls="--")
-        axis.set_xlim(0, max(len(ordered), 1))
-        axis.set_ylim(0, max(limit, float(ordered.max(initial=0.0))) * 1.08)
-        axis.set_xlabel("cores, the fullest first")
-        axis.set_ylabel(label)
 
-    return drawn(draw, (9.0, 2.4))
+def _load(axis: Axes, name: str, used: NDArray[np.float64]) -> None:
+    ordered = np.sort(used)[::-1]
+    axis.fill_between(np.arange(len(ordered) + 1), np.append(ordered, 0), step="post", color=colour(0), lw=0)
+    axis.axhline(1.0, color="black", lw=0.8, ls="--")
+    axis.set_xlim(0, max(len(ordered), 1))
+    axis.set_ylim(0, max(1.0, float(ordered.max(initial=0.0))) * 1.08)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.set_xlabel("cores, the fullest first")
+    axis.set_ylabel(name)

@@ -9,15 +9,15 @@ import numpy as np
 
 from snnsim.deploy import report_figures, report_tables
 from snnsim.deploy.report import Report
-from snnsim.report.pieces import heading, listed, paragraph, picture, table, whole
+from snnsim.report.pieces import facts, heading, listed, paragraph, picture, table, whole
 
 SAME = (
-    "Both networks got the same input. A spike is kept where the same unit has one in the other network within the window, "
-    "in pairs one to one; what has no partner is lost (of the float network) or gained. The distance is that of van Rossum "
-    "(10 ms); 1 is as far as the float network is from silence. Where activity is chaotic, one spike more or less changes "
-    "all that come after it: rates and CV then tell more than spikes that were kept."
+    "Both networks got the same input. A spike is kept where the same unit has one in the other network within the "
+    "window, in pairs one to one; what has no partner is lost (of the float network) or gained. The distance is that "
+    "of van Rossum (10 ms); 1 is as far as the float network is from silence. Where activity is chaotic, one spike "
+    "more or less changes all that come after it: rates and CV then tell more than spikes that were kept."
 )
-SURE = "Of each limit: where it is from, and how sure that is (published, measured on a chip, assumed, or given by you)."
+SURE = "Of each limit: where it is from, and how sure that is (published, measured on a chip, assumed, or given)."
 
 
 def page(report: Report) -> str:
@@ -28,7 +28,7 @@ def page(report: Report) -> str:
 
 
 def _body(report: Report, data: dict[str, Any]) -> Iterable[str]:
-    yield table(("", ""), report_tables.summary(data))
+    yield facts(report_tables.summary(data))
     yield from _changes(data)
     if data["quantisation"] is not None:
         yield from _quantised(data["quantisation"])
@@ -56,6 +56,8 @@ def _quantised(quantisation: dict[str, Any]) -> Iterable[str]:
     yield heading("Populations in whole numbers")
     yield table(*report_tables.populations(quantisation))
     yield paragraph(report_tables.POPULATIONS)
+    yield table(*report_tables.headroom(quantisation))
+    yield paragraph(report_tables.HEADROOM)
     for name, rows, about in (("Projections", report_tables.projections, report_tables.PROJECTIONS),
                               ("Inputs", report_tables.inputs, report_tables.INPUTS)):
         if quantisation[name.lower()]:
@@ -73,8 +75,7 @@ def _faithful(report: Report, fidelity: dict[str, Any]) -> Iterable[str]:
     if not fidelity["same_input"]:
         yield paragraph("The populations that the host makes spike did not do the same in both networks.")
     yield from _figure(report_figures.raster(report.before, report.after, report.fidelity))
-    for figure in report_figures.rates(report.fidelity.populations):
-        yield from _figure(figure)
+    yield from _figure(report_figures.rates(report.fidelity.populations))
     if fidelity["traces"]:
         yield heading("States", 3)
         yield table(*report_tables.traces(fidelity))
@@ -91,11 +92,9 @@ def _placed(report: Report, placement: dict[str, Any]) -> Iterable[str]:
     yield heading(f"Placement: {report_tables.many(cores, 'core')} on {report_tables.many(chips, 'chip')}")
     yield table(*report_tables.use(placement))
     yield paragraph(SURE)
-    for name, label in (("memory_bits", "Memory"), ("neurons", "Neurons")):
-        used = np.array([getattr(core, name) for core in report.placement.cores], float)
-        limit = placement["use"][name]["limit"]
-        yield from _figure((f"{label} of each core, in parts of what there is",
-                            report_figures.loads(used / max(limit, 1), label.lower())))
+    yield from _figure(report_figures.loads({
+        name.replace("_", " "): np.array([getattr(core, name) for core in report.placement.cores], float) / use["limit"]
+        for name, use in placement["use"].items() if use["limit"]}))
     yield heading("Groups", 3)
     yield table(*report_tables.groups(placement))
     yield heading("Traffic")
@@ -108,8 +107,8 @@ def _placed(report: Report, placement: dict[str, Any]) -> Iterable[str]:
 def _energy(energy: dict[str, Any]) -> Iterable[str]:
     yield heading(f"Events and energy ({energy['label']})")
     yield table(*report_tables.energy(energy))
+    dynamic, static = (report_tables.joules(energy[name]) for name in ("dynamic_pj", "static_pj"))
     yield paragraph(
-        f"All events together: {report_tables.joules(energy['dynamic_pj'])} in {energy['steps']:,} steps. A step takes at "
-        f"least {report_tables.seconds(energy['step_ns'])}, which core {energy['busiest']} needs; while they wait the chips "
-        f"take {report_tables.joules(energy['static_pj'])} more. These are estimates from counts. What the host adds to "
-        "ports is not among them.")
+        f"All events together: {dynamic} in {energy['steps']:,} steps. A step takes at least "
+        f"{report_tables.seconds(energy['step_ns'])}, which core {energy['busiest']} needs; the chips take {static} "
+        "more for being on that long. These are estimates from counts. What the host adds to ports is not among them.")

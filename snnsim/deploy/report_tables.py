@@ -8,22 +8,28 @@ from typing import Any
 from snnsim.report.pieces import Table
 
 Numbers = dict[str, Any]
+PARTS = ("kept", "lost", "gained")
 
 POPULATIONS = (
-    "Of a time constant, threshold and rest: what it came to, and by how much that is off. Rest is where the constant input "
-    "alone takes the potential, above its reset; its error is in parts of the threshold. One unit is the smallest step of "
-    "the potential. Current: the part of its range that it is expected to use; overflow: so many arrivals of the largest "
-    "weight in one step turn its sign."
+    "What a time constant, the threshold above the reset and the rest above the reset came to, and by how much that "
+    "is off. Rest is where the constant input alone takes the potential; its error is in parts of the threshold."
+)
+HEADROOM = (
+    "One unit is the smallest step of the potential, and what keeps it from being smaller is beside it. The "
+    "potential saturates at the lowest; it is expected to reach as far from the reset as is said. Each step cuts "
+    "fractions, which puts the potential off by no more than the rounding. Overflow: so many arrivals of the largest "
+    "weight in one step turn the sign of the current. Late: what the float network does in one step, the chip does "
+    "so many later."
 )
 PROJECTIONS = (
-    "A weight is its mantissa times 2 to the exponent. Step: the smallest change of a weight, in its own unit. Errors are in "
-    "parts of the weights: of their sum, root mean square, and the largest. Zero and cut: synapses that became 0, or reached "
-    "the largest mantissa."
+    "A weight is its mantissa times 2 to the exponent. Step: the smallest change of a weight, in its own unit. "
+    "Errors are in parts of the weights: of their sum, root mean square, and the largest. Zero and cut: synapses "
+    "that became 0, or reached the largest mantissa."
 )
 INPUTS = "What the host adds for each spike, as a whole number."
 TRACES = (
-    "Differences of recorded states in the unit of the float network; before: up to the first spike of each unit that only "
-    "one network has. Swing: largest less smallest value."
+    "Differences of recorded states in the unit of the float network; before: up to the first spike of each unit "
+    "that only one network has. Swing: largest less smallest value."
 )
 
 
@@ -66,12 +72,13 @@ def many(count: int, noun: str) -> str:
 def summary(data: Numbers) -> list[Sequence[str]]:
     """The whole in a few lines: what each is about, and what there is to say."""
     placement = data["placement"]
+    where = f"{many(placement['cores'], 'core')} on {many(placement['chips'], 'chip')}"
     return [
         ("network", f"{data['name']}: {many(data['units'], 'unit')}, {many(data['synapses'], 'synapse')}"),
         ("target", f"{data['target']}, numbers as of {data['semantics']}"),
         ("simulated", f"{data['duration_ms']:g} ms in {data['steps']:,} steps"),
         *_faithful(data["fidelity"]),
-        ("placed on", f"{many(placement['cores'], 'core')} on {many(placement['chips'], 'chip')}; {_fullest(placement)}"),
+        ("placed on", f"{where}; {_fullest(placement)}"),
         ("fits", "yes" if data["fits"] else "no"),
         *_energy(data["energy"]),
     ]
@@ -86,7 +93,8 @@ def _faithful(fidelity: Numbers | None) -> list[Sequence[str]]:
 def _kept(match: Numbers) -> str:
     before = match["kept"] + match["lost"]
     part = f" ({match['kept'] / before:.1%})" if before else ""
-    return f"{match['kept']:,} of {many(before, 'spike')} kept{part}, {match['lost']:,} lost, {match['gained']:,} gained"
+    kept = f"{match['kept']:,} of {many(before, 'spike')} kept{part}"
+    return f"{kept}, {match['lost']:,} lost, {match['gained']:,} gained"
 
 
 def _fullest(placement: Numbers) -> str:
@@ -108,12 +116,21 @@ def _energy(energy: Numbers) -> list[Sequence[str]]:
 # --- quantisation ----------------------------------------------------------------------------------------------------
 
 def populations(quantisation: Numbers) -> Table:
-    header = ("population", "units", "model", "time constant (ms)", "of current (ms)", "threshold", "rest", "one unit",
-              "limited by", "current", "overflow")
+    header = ("population", "units", "model", "time constant (ms)", "of current (ms)", "threshold", "rest")
     return header, [
         (p["population"], number(p["units"]), f"{p['model']} to {p['chip_model']}", _change(p["potential"]),
-         _change(p["current"]), _change(p["threshold"], p["unit"]), _change(p["rest"], p["unit"]),
-         f"{number(p['least'])} {p['unit']}", p["limited_by"], share(p["current_share"]), number(p["overflow"]))
+         _change(p["current"]), _change(p["threshold"], p["unit"]), _change(p["rest"], p["unit"]))
+        for p in quantisation["populations"]
+    ]
+
+
+def headroom(quantisation: Numbers) -> Table:
+    header = ("population", "one unit", "limited by", "lowest potential", "to reach", "rounding", "current used",
+              "overflow", "late (steps)")
+    return header, [
+        (p["population"], f"{number(p['least'])} {p['unit']}", p["limited_by"],
+         *(f"{number(p[key])} {p['unit']}" for key in ("lowest", "reach", "rounding")), share(p["current_share"]),
+         number(p["overflow"]), number(p["lag"]))
         for p in quantisation["populations"]
     ]
 
@@ -125,8 +142,8 @@ def _change(change: Numbers | None, unit: str = "") -> str:
 
 
 def projections(quantisation: Numbers) -> Table:
-    header = ("projection", "synapses", "mantissas", "exponent", "signs", "step", "error of sum", "rms", "largest", "zero",
-              "cut", "delays (steps)")
+    header = ("projection", "synapses", "mantissas", "exponent", "signs", "step", "error of sum", "rms", "largest",
+              "zero", "cut", "delays (steps)")
     return header, [
         (p["projection"], number(p["synapses"]), _span(p["mantissas"]), number(p["exponent"]), p["sign_mode"],
          number(p["step"]), share(p["mean"]), share(p["rms"]), share(p["largest"]), share(p["zero"]), share(p["cut"]),
@@ -148,11 +165,11 @@ def inputs(quantisation: Numbers) -> Table:
 # --- fidelity --------------------------------------------------------------------------------------------------------
 
 def spikes(fidelity: Numbers) -> Table:
-    windows = [f"{part} ({total['window_ms']:g} ms)" for total in fidelity["total"] for part in ("kept", "lost", "gained")]
+    windows = [f"{part} ({total['window_ms']:g} ms)" for total in fidelity["total"] for part in PARTS]
     header = ("population", "units", "spikes", "on the chip", *windows, "distance")
     return header, [
         (p["population"], number(p["units"]), number(p["spikes_float"]), number(p["spikes_fixed"]),
-         *(number(match[part]) for match in p["matches"] for part in ("kept", "lost", "gained")),
+         *(number(match[part]) for match in p["matches"] for part in PARTS),
          number(p["van_rossum_relative"]))
         for p in fidelity["populations"]
     ]
@@ -178,7 +195,8 @@ def first_divergence(numbers: Numbers) -> str:
     first = numbers["first_divergence"]
     if first is None:
         return "The spikes are the same."
-    return f"They first differ at {first['time_ms']:g} ms: unit {first['unit']} of {first['population']} {_VERBS[first['spike']]}."
+    unit = f"unit {first['unit']} of {first['population']}"
+    return f"They first differ at {first['time_ms']:g} ms: {unit} {_VERBS[first['spike']]}."
 
 
 _VERBS = {"lost": "loses a spike", "gained": "has a spike more"}
@@ -207,14 +225,15 @@ def groups(placement: Numbers) -> Table:
 
 
 def traffic(messages: Numbers) -> Table:
-    rows = {"total": "between cores of the chips", "within_core": "of these within a core",
-            "between_chips": "of these from chip to chip", "from_host": "from the host", "mean_hops": "mean hops of a message"}
+    rows = {"total": "all on the chips", "within_core": "of these within a core",
+            "between_chips": "of these from chip to chip", "from_host": "from the host",
+            "mean_hops": "mean hops of a message"}
     return ("messages a step", ""), [(text, number(messages[name])) for name, text in rows.items()]
 
 
 def pairs(messages: Numbers) -> Table:
     return ("from core", "to core", "messages a step", "hops"), [
-        (number(each["from"]), number(each["to"]), number(each["messages"]), number(each["hops"])) for each in messages["top"]]
+        tuple(number(each[key]) for key in ("from", "to", "messages", "hops")) for each in messages["top"]]
 
 
 # --- energy ----------------------------------------------------------------------------------------------------------

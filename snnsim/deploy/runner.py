@@ -591,7 +591,7 @@ class Network:
             columns = np.stack([self.slot_of[each.pre], self.slot_of[each.post], each.weight, each.delay])
             for pair in np.unique(pairs):
                 key = (*divmod(int(pair), len(self.pools)), settings, each.number if shifts else -1)
-                wires.setdefault(key, []).append(columns[:, pairs == pair])
+                wires.setdefault(key, []).append(chosen(columns, pairs == pair))
         for (source, target, settings, owner), parts in wires.items():
             self.add_synapses(source, target, dict(settings), owner, np.concatenate(parts, axis=1))
 
@@ -602,7 +602,7 @@ class Network:
             why = "with weight_exp below 0 Lava takes one synapse per pair of units"
             raise self.graph.connections[owner].refuse(why)
         for copy in range(int(copies.max()) + 1):
-            pre, post, weight, delay = columns[:, copies == copy]
+            pre, post, weight, delay = chosen(columns, copies == copy)
             shape = (self.pools[target].units.size, self.pools[source].units.size)
             options = weight_options(self.lava, settings)
             if delay.max() > 1:
@@ -734,6 +734,11 @@ def learning_rule(lava: SimpleNamespace, each: Connection) -> Any:
         return lava.Loihi2FLearningRule(**texts, **numbers, t_epoch=rule["t_epoch"], rng_seed=rule["rng_seed"])
     except Exception as error:
         raise LavaError(f"connection {each.label}: Lava does not take its learning rule: {last_line(error)}") from error
+
+
+def chosen(columns: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """The columns that are `here`, not copied where all are."""
+    return columns if here.all() else columns[:, here]
 
 
 def repeats(keys: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What a chip can hold and what its events cost: a YAML file in which each number names its source.
 
-Built-in targets are in ``targets/``. A file of a user's own builds on one of them, or on another file, with ``base:`` and
-says only what differs. Facts are replaced as a whole, so that no number is left with the source of another; a plain
+Built-in targets are in ``targets/``. A file of a user's own builds on one of them, or on another file, with ``base:``
+and says only what differs. Facts are replaced as a whole, so that no number is left with the source of another; a plain
 number stands for a fact that the file itself gives.
 """
 
@@ -76,8 +76,9 @@ class Cost(Fact):
 
 
 class Settings(Limit):
-    """So many different values of these parameters together, on one core."""
+    """At most `value` different values of these parameters together, on one core."""
 
+    value: int = Field(ge=1)
     params: Names
 
 
@@ -135,7 +136,7 @@ class EnergyConstants(Spec):
 
 
 class Target(Spec):
-    """A chip. delay: the largest, in steps beyond the first; epoch: the longest of learning; models: bytes of neurons."""
+    """A chip. delay: the largest beyond one step; epoch: the longest of learning; models: bytes of a neuron."""
 
     snnsim: Literal[1]
     name: str = Field(pattern=NAME)

@@ -23,7 +23,7 @@ RASTER_MS, RASTER_SPIKES = 500.0, 60_000   # shown of a recording; of more spike
 def figures(report: Report) -> Iterator[tuple[str, str]]:
     """Each figure as its caption and SVG text."""
     span = raster_span(report)
-    raster = drawn(lambda axis: _raster(axis, report.result, span), (9.0, 4.5))
+    raster = drawn((9.0, 4.5), lambda axis: _raster(axis, report.result, span))
     yield f"Spikes from {span[0]:g} to {span[1]:g} ms", raster
     yield "Mean rates", _bars(report, "rate_hz", "rate (Hz)")
     yield "Rates of single units", _boxes(report, lambda activity: activity.rates, "rate (Hz)")
@@ -74,7 +74,7 @@ def _bars(report: Report, statistic: str, label: str) -> str:
             axis.errorbar(names.index(each.population), each.published, reach, fmt="_", color="black", capsize=3, lw=1)
         axis.set_ylabel(label)
 
-    return drawn(draw, (9.0, 2.6))
+    return drawn((9.0, 2.6), draw)
 
 
 def _boxes(report: Report, values: Callable[[Activity], NDArray[np.float64]], label: str) -> str:
@@ -92,4 +92,4 @@ def _boxes(report: Report, values: Callable[[Activity], NDArray[np.float64]], la
         axis.set_ylim(bottom=0)
         axis.set_ylabel(label)
 
-    return drawn(draw, (9.0, 2.6))
+    return drawn((9.0, 2.6), draw)

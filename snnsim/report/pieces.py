@@ -38,10 +38,16 @@ def listed(texts: Iterable[str]) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of plain texts; what is "no" stands out, and an empty header takes no room."""
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in header) if any(header) else ""
+    """A table of plain texts; what is "no" stands out."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
     lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f"<div class=wide><table><tr>{head}</tr>{lines}</table></div>"
+
+
+def facts(rows: Iterable[Sequence[str]]) -> str:
+    """What each thing is, line by line."""
+    lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f"<table class=facts>{lines}</table>"
 
 
 def _cell(text: str) -> str:
@@ -55,15 +61,16 @@ def picture(caption: str, svg: str) -> str:
     return f'<img alt="{html.escape(caption)}" src="data:image/svg+xml;base64,{data}">'
 
 
-def drawn(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
-    """What `draw` draws, of `size` inches, as SVG text; the same text every time."""
+def drawn(size: tuple[float, float], *draw: Callable[[Axes], None]) -> str:
+    """What each of `draw` draws, side by side in `size` inches, as SVG text; the same text every time."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     figure, text = Figure(figsize=size, layout="constrained"), io.StringIO()
     FigureCanvasSVG(figure)
-    draw(figure.subplots())
+    for each, axis in zip(draw, figure.subplots(1, len(draw), squeeze=False)[0], strict=True):
+        each(axis)
     with matplotlib.rc_context({"svg.hashsalt": "snnsim"}):
         figure.savefig(text, format="svg", dpi=150, metadata={"Date": None})
     return text.getvalue()

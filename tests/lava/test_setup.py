@@ -64,13 +64,12 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert (old / "pyvenv.cfg").read_text() == "old"
 
 
-@pytest.mark.slow
 def test_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is left."""
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(setup, "_install", interrupted)
+    monkeypatch.setattr(setup, "_run", interrupted)
     assert main([str(tmp_path / "new"), "--python", sys.executable]) == 130
     assert capsys.readouterr().err == "stopped; nothing was made\n"
     assert list(tmp_path.iterdir()) == []

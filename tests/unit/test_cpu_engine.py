@@ -56,6 +56,21 @@ def test_bytes_per_synapse() -> None:
         assert bytes_ / sum(p.bound.synapses for p in plan.projections) < most
 
 
+def test_populations_of_more_units_than_16_bits_number() -> None:
+    """Their synapses with weights of their own take more than a word."""
+    def states(backend: str) -> np.ndarray:
+        net = sn.Network(dt="0.1 ms", seed=1)
+        net.population("source", 20, "poisson", rate="1 kHz")
+        net.population("target", 100_000, "lif_psc_delta")
+        net.project("source", "target", sn.fixed_outdegree(100), weight={"normal": {"mean": "2 mV", "sd": "0.5 mV"}}, delay="1 ms")
+        program = sn.compile(net, backend, 1)
+        assert program.engine.facts().get("bundles", ["synapses: source->target"]) == ["synapses: source->target"]
+        program.run("2 ms")
+        return program["target"]["v"]
+
+    np.testing.assert_array_equal(states("reference"), states("cpu"))
+
+
 def test_machine_code_is_found_again(fresh_cache: Path) -> None:
     """A second program of the same shape compiles nothing."""
     CpuEngine(make_plan(balanced()), 1)
@@ -100,6 +115,24 @@ def test_lists_of_spikes_grow() -> None:
     assert program.counts[0] == pytest.approx(2000 * 100 * 50, rel=0.01)
     missing = program.counts[0] - program.counts[1]
     assert 0 < missing < 50 * 400  # those of the last step are under way
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_lists_that_counts_fill_have_room_for_others(threads: int) -> None:
+    """Units that spike once a step come after those that spike thousands of times between two meetings."""
+    def spikes(backend: str) -> list[np.ndarray]:
+        net = sn.Network(dt="1 ms", seed=2)
+        net.model("always", {"dynamics": "x[n+1] = x + 1 : 1", "spike": "x > 0"})
+        net.population("counted", 30, "poisson", rate="200 kHz")
+        net.population("marked", 3000, "always")
+        net.population("target", 30, "relay")
+        net.project("marked", "target", sn.fixed_indegree(3), delay="60 ms")
+        net.record(spikes=list(net.populations))
+        result = sn.run(net, "100 ms", backend=backend, threads=threads)
+        return [column for name in result.populations for column in result.spikes(name)]
+
+    for expected, found in zip(spikes("reference"), spikes("cpu"), strict=True):
+        np.testing.assert_array_equal(expected, found)
 
 
 def test_more_threads_than_units() -> None:

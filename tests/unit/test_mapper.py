@@ -46,7 +46,8 @@ def test_units_of_the_host_need_no_core() -> None:
     (60, [(0, 59)], {}, 64),                                      # sparse: 8 + 6 + 10 = 24; dense would be 512
     (64, [(0, k) for k in range(3)], {}, 64),                     # sparse: 3*14 + 10 = 52
     (64, [(0, k) for k in range(4)], {}, 128),                    # sparse: 4*14 + 10 = 66
-    (65, [(0, k) for k in range(4)], {}, 128),                    # an index of 7 bits: 4*15 + 10 = 70
+    (64, [(0, k) for k in range(13)], {}, 192),                   # an index of 6 bits: 13*14 + 10 = 192
+    (65, [(0, k) for k in range(13)], {}, 256),                   # of 7 bits: 13*15 + 10 = 205
     (200, [(0, k) for k in range(3)], {}, 64),                    # of 8 bits: 3*16 + 10 = 58
     (600, [(0, k) for k in range(3)], {}, 64),                    # of 10 bits: 3*18 + 10 = 64
     (600, [(0, k) for k in range(3)], {"delay": 2}, 128),         # and one of delay: 3*19 + 10 = 67
@@ -114,9 +115,11 @@ def test_axons_out_split_a_piece() -> None:
 
 
 def test_long_delays_leave_room_for_fewer_neurons() -> None:
-    """A delay of 15 steps needs 16 slots, so 64 slots hold four units; without delays, 32."""
+    """A delay of 15 steps needs 16 slots, so 64 slots hold four units and 63 three; without delays, 32."""
     target = chip(delay_slots_per_core=64)
     assert shares(place(source_and(8, all_to_all(1, 8), delay=15), target)) == [[("a", 0, 4)], [("a", 4, 8)]]
+    assert shares(place(source_and(6, all_to_all(1, 6), delay=15), chip(delay_slots_per_core=63))) == [
+        [("a", 0, 3)], [("a", 3, 6)]]
     assert shares(place(source_and(8, all_to_all(1, 8), delay=1), target)) == [[("a", 0, 8)]]
 
 

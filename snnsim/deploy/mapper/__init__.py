@@ -1,6 +1,6 @@
 """The mapper: units of a graph to cores, and cores to chips.
 
-``place(graph, load_target("loihi2"))`` gives a ``Placement`` with all that was found; ``Placement.to_dict`` is for files.
+``place(graph, load_target("loihi2"))`` gives a ``Placement`` with all that was found; its ``to_dict`` is for files.
 """
 
 from snnsim.deploy.mapper.placement import Core, Placement, Share, Violation

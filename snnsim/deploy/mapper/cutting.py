@@ -14,12 +14,12 @@ from snnsim.cachefolder import compiled
 
 
 class Group(NamedTuple):
-    """What there is to cut: C connections onto N units, K kinds of settings, W widths of an index, B synapses in a block.
+    """What there is to cut: C connections onto N units, K kinds of settings, W widths of an index, B synapses a block.
 
     start: int64 [C, N + 1], pre: int32 [synapses], delay: int32 [N], as in ``Incoming``.
     list_first, source_first: int64 [C], the numbers of a connection's first list, and of its first source among all.
     step: int64 [C, B, W], what a synapse adds to a sparse list; dense: int64 [C, B + 1], of so many in a dense one.
-    format: int64 [C]; setting: int64 [K, N], which of the different values a unit has; forced: bool [N], a piece begins.
+    format: int64 [C]; setting: int64 [K, N], which of the different values a unit has; forced: bool [N], piece begins.
     """
 
     start: np.ndarray
@@ -62,8 +62,8 @@ class Work(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """P pieces: their first unit and the one behind the last, bits of synapses, sources, largest delay, and whether each
-    fits on a core.
+    """P pieces: their first unit and the one behind the last, bits of synapses, sources, largest delay, and whether
+    each fits on a core.
 
     kind: int8 [P, C], 0 where a connection has no synapses on the piece, 1 where its lists are sparse, 2 where dense.
     """
@@ -93,7 +93,8 @@ def cut(group: Group, limits: Limits, sources: int, lists: int, ranges: np.ndarr
     most = int(np.diff(ranges).sum())
     rows, kind = np.zeros((most, 6), np.int64), np.zeros((most, connections), np.int8)
     pieces = _cut(group, limits, work, ranges, rows, kind)
-    return Pieces(*rows[:pieces].T[:5], rows[:pieces, 5] > 0, kind[:pieces])
+    start, stop, bits, axons_in, delay, fits = rows[:pieces].T
+    return Pieces(start, stop, bits, axons_in, delay, fits > 0, kind[:pieces])
 
 
 @compiled("deploy")

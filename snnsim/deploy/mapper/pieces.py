@@ -127,9 +127,7 @@ class _Part:
         if not ranges:
             return []
         found = cutting.cut(self.input, self._limits(), self.sources, self.lists, np.array(ranges, np.int64))
-        rows = zip(*(column.tolist() for column in found[:-2]), strict=True)
-        return [self._piece(*row, fits=bool(fits), kind=kind)
-                for row, fits, kind in zip(rows, found.fits, found.kind, strict=True)]
+        return [self._piece(found, k) for k in range(found.stop.size)]
 
     def split(self, piece: Piece, edges: np.ndarray) -> None:
         """Begin new pieces inside of one, so that each sends to no more than it may. edges: int64, of each unit."""
@@ -148,18 +146,20 @@ class _Part:
             np.array(target.synapses.index_bits.value),
         )
 
-    def _piece(self, start: int, stop: int, *needs: int, fits: bool, kind: np.ndarray) -> Piece:
+    def _piece(self, found: cutting.Pieces, k: int) -> Piece:
+        start, stop, kind = int(found.start[k]), int(found.stop[k]), found.kind[k]
         index = next((w for w in self.target.synapses.index_bits.value if 2**w >= stop - start), 0)
         settings = tuple(frozenset(values[k] for k in np.unique(ids[start:stop]))
                          for ids, values in zip(self.setting, self.values, strict=True))
         formats = frozenset((self.formats[c], int(kind[c]), index if kind[c] == 1 else 0) for c in np.flatnonzero(kind))
-        return Piece(self.number, start, stop, *needs, settings, formats, fits)
+        return Piece(self.number, start, stop, int(found.bits[k]), int(found.axons_in[k]), int(found.delay[k]),
+                     settings, formats, bool(found.fits[k]))
 
 
 def _settings(group: Group, target: Target) -> tuple[np.ndarray, list[list[Hashable]]]:
     """For each kind of setting which value each unit has, int64 [kinds, units], and the values."""
     kinds = list((target.settings or {}).values())
-    ids, values = np.zeros((len(kinds), group.n), np.int64), []
+    ids, values = np.zeros((len(kinds), group.n), np.int64), list[list[Hashable]]()
     for k, kind in enumerate(kinds):
         names = [name for name in kind.params if name in group.params]
         columns = [np.broadcast_to(group.params[name], group.n) for name in names]

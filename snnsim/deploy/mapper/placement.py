@@ -72,8 +72,8 @@ class Core:
 class Placement:
     """Units on cores. Cores are numbered chip by chip.
 
-    core: int32 [units of the graph], -1 for units of the host. routes: the cores that each unit sends to. flow: messages
-    per step between cores, by the spikes that were counted (`rates`: ``counted``) or by one of each unit in each step.
+    core: int32 [units of the graph], -1 for units of the host. routes: the cores that each unit sends to. flow: what
+    goes between cores in a step. rates: by which spikes, ``counted`` ones or one of each unit in each step.
     """
 
     graph: str
@@ -109,7 +109,8 @@ class Placement:
         """What goes between cores in a step, how far, and the pairs with the most."""
         source, host = self.flow.source, self.flow.source == len(self.cores)
         inner, core, many = source[~host], self.flow.core[~host], self.flow.messages[~host]
-        distance = sum(hops(self.places, inner, core))
+        across, along = hops(self.places, inner, core)
+        distance = across + along
         other_chip = self.places.chip[inner] != self.places.chip[core]
         total = float(many.sum())
         return {

@@ -1,8 +1,8 @@
 """Units of a graph to cores, and cores to chips.
 
 Groups are cut into contiguous pieces that just fit on a core, small pieces share one, and cores that exchange much are
-put near each other. All of it depends on the graph, the target and the activity alone. Nothing here fails: what does not
-fit is reported with what would make it fit, and is placed as well as it can be.
+put near each other. All of it depends on the graph, the target and the activity alone. Nothing here fails: what does
+not fit is reported with what would make it fit, and is placed as well as it can be.
 """
 
 from __future__ import annotations

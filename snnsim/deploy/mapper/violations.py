@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from snnsim.deploy.graph import Connection, Graph
 from snnsim.deploy.mapper.packing import pack
@@ -27,7 +27,7 @@ def violations(graph: Graph, target: Target, pieces: list[Piece], cores: Sequenc
 def _violation(
     kind: str, where: str, fact: Fact, used: int, message: str, remedy: str, limit: int | None = None,
 ) -> Violation:
-    level = "warning" if isinstance(fact, Limit) and fact.warn else "error"
+    level: Literal["error", "warning"] = "warning" if isinstance(fact, Limit) and fact.warn else "error"
     most = getattr(fact, "value", 0) if limit is None else limit
     return Violation(kind, level, where, int(most), int(used), message, remedy, fact.sure, fact.source)
 
@@ -85,7 +85,7 @@ def _of_learning(connection: Connection, where: str, target: Target) -> Iterator
 
 
 class _Need(NamedTuple):
-    """Something that a core has only so much of: how much a piece needs, and what helps where one unit needs too much."""
+    """What a core has only so much of: the need of a piece, and what helps where one unit needs too much."""
 
     kind: str
     limit: Limit | None
@@ -114,11 +114,11 @@ def _needs(target: Target, model: str) -> Iterator[_Need]:
     yield _Need("synaptic memory (bits)", target.memory.bits_per_core, lambda piece: piece.bits + state,
                 lambda used, most: _spread(used, most - state))
     yield _Need("axons in", target.axons_in_per_core, lambda piece: piece.axons_in, _spread)
-    yield _Need("axons out", target.axons_out_per_core, lambda piece: piece.axons_out, lambda used, most: (
+    yield _Need("axons out", target.axons_out_per_core, lambda piece: piece.axons_out, lambda *_: (
         "let it send to fewer cores: to fewer units, or through groups that pass its spikes on"))
     yield _Need("delay slots", target.delay_slots_per_core, lambda piece: piece.delay + 2, lambda used, most: (
         f"shorten its delays to {max(most - 1, 1)} steps"))
-    yield _Need("synapse formats", target.synapse_formats_per_core, lambda piece: len(piece.formats), lambda used, most: (
+    yield _Need("synapse formats", target.synapse_formats_per_core, lambda piece: len(piece.formats), lambda *_: (
         "give more of its connections the same weight bits, exponent, sign mode and delays"))
 
 
