@@ -7,6 +7,7 @@
 | ``.csv``, ``.npz`` as written here | the same |
 | ``.nir`` | ``.yaml``, with the arrays in an npz file beside it |
 | ``.yaml`` | ``.nir`` |
+| ``.net``, ``.net.xz`` of lava-dl | ``.yaml``, with the arrays in an npz file beside it |
 
 ``.txt`` is for Neo's AsciiSpikeTrainIO; ``.yaml`` is the network that the recording holds.
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from neo import Block
 
 YAML = (".yaml", ".yml")
+NETX = (".net", ".net.xz")
 _COLUMNS = ["population", "node_id", "time_ms"]
 
 
@@ -51,6 +53,9 @@ def convert(
         raise InputError(Problem(str(path), "compress is for HDF5 files (.h5)"))
     if _is_nir(source) or _is_nir(path):
         _nir(source, path, overwrite, choices)
+        return path
+    if source.name.lower().endswith(NETX):
+        _netx(source, path, overwrite)
         return path
     if source.suffix.lower() in YAML:
         _write_text(path, _canonical(source, path), overwrite)
@@ -103,14 +108,24 @@ def _is_nir(path: Path) -> bool:
 
 
 def _nir(source: Path, target: Path, overwrite: bool, choices: dict[str, Any]) -> None:
-    from snnsim.nir.converting import nir_to_yaml, yaml_to_nir
+    from snnsim.nir import read as read_nir
+    from snnsim.nir.converting import file_to_yaml, yaml_to_nir
 
     if _is_nir(source) and target.suffix.lower() in YAML:
-        nir_to_yaml(source, target, overwrite, choices)
+        file_to_yaml(read_nir, source, target, overwrite, choices)
     elif _is_nir(target) and source.suffix.lower() in YAML:
         yaml_to_nir(source, target, overwrite)
     else:
         raise InputError(Problem(str(target), f"NIR is converted from and to YAML only, found {source.name}"))
+
+
+def _netx(source: Path, target: Path, overwrite: bool) -> None:
+    from snnsim.deploy.netx import read as read_netx
+    from snnsim.nir.converting import file_to_yaml
+
+    if target.suffix.lower() not in YAML:
+        raise InputError(Problem(str(target), f"a network of lava-dl is converted to YAML only, found {source.name}"))
+    file_to_yaml(read_netx, source, target, overwrite, {})
 
 
 def _canonical(source: Path, target: Path) -> str:

@@ -30,15 +30,16 @@ def _no_number(plan: Plan, engine: Engine) -> NumericalError | None:
 
 def _no_payload(plan: Plan, chunk: Chunk) -> NumericalError | None:
     """The first payload of too many bits."""
-    wrong = np.flatnonzero(abs(chunk.payload) >> MESSAGE_BITS) if chunk.payload is not None else np.zeros(0, int)
-    if not wrong.size or chunk.payload is None:
+    if chunk.payload is None:
         return None
-    unit, payload = (int(values[wrong[0]]) for values in (chunk.unit, chunk.payload))
-    it = next(p for p in plan.populations if p.first <= unit < p.first + p.n)
     most = (1 << MESSAGE_BITS) - 1
-    return NumericalError(f"population {it.name}, unit {unit - it.first} sent {payload} in "
-                          f"{_when(plan, int(chunk.step[wrong[0]]))}, expected {-most} to {most}: a payload has "
-                          f"{MESSAGE_BITS} bits and a sign")
+    wrong = np.flatnonzero((chunk.payload < -most) | (chunk.payload > most))
+    if not wrong.size:
+        return None
+    step, unit, payload = (int(values[wrong[0]]) for values in (chunk.step, chunk.unit, chunk.payload))
+    it = next(p for p in plan.populations if p.first <= unit < p.first + p.n)
+    return NumericalError(f"population {it.name}, unit {unit - it.first} sent {payload} in {_when(plan, step)}, "
+                          f"expected {-most} to {most}: a payload has {MESSAGE_BITS} bits and a sign")
 
 
 def _when(plan: Plan, step: int) -> str:

@@ -162,9 +162,9 @@ def two_ports(name: str, model: str, params: Mapping[str, Any], ports: tuple[str
     return Case(Graph(name, 1.0, "lava010", (*sources, target), tuple(pairs)), tuple(fed))
 
 
-SMALL = (40, 7, -12, -90)
+SMALL, LARGER = (40, 7, -12, -90), (300, 90, -60, 7)
 HUGE = (BIG, -BIG, 3 * BIG + 12345, 77)
-SIGMA_DELTA = {"vth": 30, "bias": lambda d, n: d.whole(-100, 100, n), "spike_exp": 2, "state_exp": 3}
+SIGMA_DELTA = {"vth": 12, "bias": lambda d, n: d.whole(-100, 100, n), "spike_exp": 2, "state_exp": 3}
 DELTA = {"vth": 20, "spike_exp": 1, "state_exp": 2}
 RF = {"period": lambda d, n: d.real(2, 60, n), "alpha": lambda d, n: d.real(0, 0.2, n)}
 RESONATOR = ("real", "imag")
@@ -178,14 +178,14 @@ def _neurons() -> list[Case]:
     lasting = {"du": 5, "dv": 3, "vth": 131071, "bias_mant": -4096, "bias_exp": 7}
     ends = {"du": lambda d, n: np.array([0, 4095] * (n // 2)), "dv": lambda d, n: np.array([0, 0, 4095, 4095] * (n // 4))}
     return [
-        alone("lif", "loihi_lif", LIF, SMALL),
+        alone("lif", "loihi_lif", LIF, LARGER),
         alone("lif_defaults", "loihi_lif", {}, (20, -5), initial={"u": -999, "v": 641}),
         alone("lif_extreme_decays", "loihi_lif", ends, SMALL),
         alone("lif_overflow", "loihi_lif", LIF | lasting, HUGE),
         alone("lif_wraps_once", "loihi_lif", {"du": 0, "vth": 131071}, (1 << 17, -(1 << 16), 130000), 0.5),
-        alone("lif_reset", "loihi_lif_reset", LIF | {"reset_interval": 7, "reset_offset": 3}, SMALL),
+        alone("lif_reset", "loihi_lif_reset", LIF | {"reset_interval": 7, "reset_offset": 3}, LARGER),
         alone("lif_reset_every_step", "loihi_lif_reset", LIF, (400, 90, -12)),
-        alone("lif_reset_late", "loihi_lif_reset", LIF | {"reset_interval": 50, "reset_offset": 1234}, SMALL),
+        alone("lif_reset_late", "loihi_lif_reset", LIF | {"reset_interval": 50, "reset_offset": 1234}, LARGER),
         alone("ternary", "loihi_ternary_lif", TERNARY, SMALL),
         alone("ternary_crossed", "loihi_ternary_lif", TERNARY | {"vth_hi": 100, "vth_lo": 100, "bias_mant": 0}, SMALL),
         alone("ternary_overflow", "loihi_ternary_lif", TERNARY | {"vth_hi": 131071, "vth_lo": -131072}, HUGE),
@@ -195,7 +195,7 @@ def _neurons() -> list[Case]:
         alone("atrlif_large", "loihi_atrlif", {"delta_i": 0.0, "delta_v": 0.001, "delta_theta": 0.001, "delta_r": 0.02,
               "theta_0": 20000, "theta_step": 9000, "bias_mant": 4095, "bias_exp": 7}, (1 << 12, 3, -(1 << 11)), 0.5),
         *(alone(f"sigma_delta_{relu}{cumulative}", "loihi_sigma_delta",
-                SIGMA_DELTA | {"relu": relu, "cum_error": cumulative}, (90, 20, -140)) for relu in (0, 1) for cumulative in (0, 1)),
+                SIGMA_DELTA | {"relu": relu, "cum_error": cumulative}, (900, 400, -1290)) for relu in (0, 1) for cumulative in (0, 1)),
         alone("sigma_delta_defaults", "loihi_sigma_delta", {}, (1, -1)),
         *(alone(f"sigma_delta_overflow_{cumulative}", "loihi_sigma_delta",
                 {"vth": 100000, "bias": -32768, "spike_exp": 7, "state_exp": 7, "relu": 0, "cum_error": cumulative}, HUGE)
@@ -286,15 +286,48 @@ LOIHI1: dict[str, Case] = {case.graph.name: case for case in _loihi_1()}
 CASES: dict[str, Case] = {case.graph.name: case for case in (*_neurons(), *_networks())}
 
 
+@dataclass(frozen=True)
+class ConvCase:
+    """weight: [filters, x, y, channels / groups]. inputs: messages [steps, x, y, channels]."""
+
+    weight: np.ndarray
+    settings: dict[str, Any]
+    inputs: np.ndarray
+    num_message_bits: int
+
+
+def _convolution(name: str, kernel: tuple[int, ...], shape: tuple[int, ...], most: int = 1, **settings: Any) -> ConvCase:
+    draws, size = Draws(name), int(np.prod(shape))
+    weight = draws.whole(-128, 127, int(np.prod(kernel))).reshape(kernel)
+    inputs = draws.whole(-most if most > 1 else 0, most, 4 * size).reshape(4, *shape)
+    return ConvCase(weight, settings, inputs, 24 if most > 1 else 0)
+
+
+CONVOLUTIONS: dict[str, ConvCase] = {
+    name: _convolution(name, *arguments, **settings) for name, arguments, settings in (
+        ("plain", ((4, 3, 3, 2), (7, 6, 2)), {}),
+        ("padded", ((3, 3, 2, 1), (5, 6, 1)), {"padding": (2, 1)}),
+        ("strided", ((2, 4, 3, 3), (11, 9, 3)), {"stride": (3, 2), "padding": 1}),
+        ("dilated", ((2, 2, 3, 1), (8, 9, 1)), {"dilation": (3, 2), "padding": (1, 2), "stride": 2}),
+        ("grouped", ((6, 3, 3, 2), (6, 6, 6)), {"groups": 3}),
+        ("single_step", ((5, 4, 4, 2), (4, 4, 2)), {}),
+        ("payloads", ((3, 3, 3, 2), (6, 7, 2), 5000), {"padding": 1}),
+        ("wraps", ((3, 5, 5, 2), (6, 7, 2), 1 << 20), {"padding": 2, "stride": (1, 2)}),
+    )
+}
+
+
 def digest(columns: Sequence[np.ndarray]) -> np.ndarray:
     """One number for each step, uint32 [steps], of columns [steps, n]: states in the order of their names, and payloads."""
     whole = np.concatenate([np.asarray(column).astype("<i8") for column in columns], axis=1)
     return np.array([crc32(row.tobytes()) for row in whole], np.uint32)
 
 
-def signature(case: Case) -> int:
+def signature(case: Case | dict[str, ConvCase]) -> int:
     """A number that changes when the case does."""
-    crc, parts = 0, [case.steps, case.dense, case.auto, case.graph.groups, case.graph.connections, case.trains]
+    crc, parts = 0, case
+    if isinstance(case, Case):
+        parts = [case.steps, case.dense, case.auto, case.graph.groups, case.graph.connections, case.trains]
     for part in _flat(parts):
         crc = crc32(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode(), crc)
     return crc

@@ -2,8 +2,9 @@
 
     PYTHONPATH=.:tests LAVA_PYTHON tools/make_lava_answers.py [CASE ...]
 
-LAVA_PYTHON: an interpreter with lava-nc 0.10.0 (tools/setup_lava makes one). No runtime of Lava is started: each process
-model runs in a thread of its own, and channels are queues that cut numbers to the type of the sending port, as Lava's do.
+LAVA_PYTHON: an interpreter with lava-nc 0.10.0 (tools/setup_lava makes one). No runtime of Lava is started: each
+process model runs in a thread of its own, and channels are queues that cut numbers to the type of the sending port, as
+those of Lava do.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.utils import PortInitializer, VarInitializer
 from lava.proc.atrlif.models import PyATRLIFModelFixed
 from lava.proc.atrlif.process import ATRLIF
+from lava.proc.conv.models import PyConvModelFixed
+from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.graded.models import PyGradedReluVecModelFixed, PyGradedVecModelFixed
@@ -37,7 +40,7 @@ from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta
 from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
-from lava_cases import CASES, Case, digest, signature
+from lava_cases import CASES, CONVOLUTIONS, Case, ConvCase, digest, signature
 from scipy.sparse import csr_matrix
 
 from snnsim.deploy.graph import Connection, Group
@@ -48,7 +51,8 @@ NEURONS: dict[str, tuple[Any, Any]] = {
     "loihi_lif": (LIF, PyLifModelBitAcc), "loihi_lif_reset": (LIFReset, PyLifResetModelBitAcc),
     "loihi_ternary_lif": (TernaryLIF, PyTernLifModelFixed), "loihi_atrlif": (ATRLIF, PyATRLIFModelFixed),
     "loihi_sigma_delta": (SigmaDelta, PySigmaDeltaModelFixed), "loihi_delta": (Delta, PyDeltaModelFixed),
-    "loihi_sigma": (Sigma, PySigmaModelFixed), "loihi_rf": (RF, PyRFModelFixed), "loihi_rf_iz": (RF_IZ, PyRF_IZModelFixed),
+    "loihi_sigma": (Sigma, PySigmaModelFixed),
+    "loihi_rf": (RF, PyRFModelFixed), "loihi_rf_iz": (RF_IZ, PyRF_IZModelFixed),
     "loihi_graded": (GradedVec, PyGradedVecModelFixed), "loihi_graded_relu": (GradedReluVec, PyGradedReluVecModelFixed),
     "loihi_product": (ProdNeuron, PyProdNeuronModelFixed),
 }
@@ -158,7 +162,8 @@ class Network:
     def _loop(self, k: int) -> None:
         model = built(*self.made[k], [*self.into[k], *self.out[k], kept := Channel("s_out", np.int64)])
         names = STATES.get(type(self.made[k][0]).__name__, "").split()
-        self._run(model, lambda: self.recorded[k].append([np.copy(getattr(model, name)) for name in names] + [kept.recv()]))
+        rows = self.recorded[k]
+        self._run(model, lambda: rows.append([*(np.copy(getattr(model, name)) for name in names), kept.recv()]))
 
     def _run(self, model: Any, after: Callable[[], object] = lambda: None) -> None:
         def loop() -> None:
@@ -180,19 +185,36 @@ class Network:
                 raise SystemExit(f"{self.case.graph.name}: a process model does not end")
         for group, (process, _), rows in zip(self.case.graph.groups, self.made, self.recorded, strict=True):
             names = [*STATES.get(type(process).__name__, "").split(), "payload"]
-            yield from ((f"{group.name}.{name}", np.array(column)) for name, column in zip(names, zip(*rows), strict=True))
+            for name, column in zip(names, zip(*rows, strict=True), strict=True):
+                yield f"{group.name}.{name}", np.array(column)
+
+
+def convolved(case: ConvCase) -> np.ndarray:
+    """What a convolution sends in each step after an input, [steps, x, y, filters]."""
+    process = Conv(weight=case.weight, input_shape=case.inputs.shape[1:], num_message_bits=case.num_message_bits,
+                   **case.settings)
+    source, found = Channel("s_in", np.int32), Channel("a_out", np.int32)
+    model, sent = built(process, PyConvModelFixed, [source, found]), []
+    for row in (*case.inputs, case.inputs[0]):
+        source.send(row)
+        model.run_spk()
+        sent.append(found.recv())
+    return np.array(sent[1:])
 
 
 def main(names: list[str]) -> None:
     """Write the answers to all cases, or to those named."""
     FOLDER.mkdir(exist_ok=True)
-    for name in names or CASES:
+    if not names or "convolutions" in names:
+        np.savez_compressed(FOLDER / "convolutions.npz", signature=signature(CONVOLUTIONS),
+                            **{name: convolved(case) for name, case in CONVOLUTIONS.items()})
+    for name in [name for name in names if name in CASES] or ([] if names else CASES):
         case = CASES[name]
         columns = dict(Network(case).columns())
         sampled = {key: column[::-SAMPLED][::-1].astype(np.int64) for key, column in columns.items()}
-        np.savez_compressed(FOLDER / f"{name}.npz", signature=signature(case), digest=digest(list(columns.values())),
-                            spikes=sum(int((column != 0).sum()) for key, column in columns.items() if key.endswith(".payload")),
-                            **sampled)
+        spikes = sum(int((column != 0).sum()) for key, column in columns.items() if key.endswith(".payload"))
+        np.savez_compressed(FOLDER / f"{name}.npz", signature=signature(case), spikes=spikes,
+                            digest=digest(list(columns.values())), **sampled)
 
 
 if __name__ == "__main__":

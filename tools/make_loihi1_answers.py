@@ -49,7 +49,8 @@ def columns(case: Case) -> dict[str, np.ndarray]:
     groups = case.graph.groups
     made = [cells(case, k, group) for k, group in enumerate(groups)]
     joined = [synapses(it, made) for it in case.graph.connections]
-    probes = {g.name: (LoihiSpikeMonitor(m), LoihiStateMonitor(m, "v")) for g, m in zip(groups, made, strict=True) if g.params}
+    probes = {group.name: (LoihiSpikeMonitor(m), LoihiStateMonitor(m, "v"))
+              for group, m in zip(groups, made, strict=True) if group.params}
     LoihiNetwork(*made, *joined, *(m for pair in probes.values() for m in pair)).run(case.steps)
     found = {}
     for group in groups:

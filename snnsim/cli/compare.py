@@ -108,9 +108,9 @@ def _carry_other(expected: Result, found: Result, population: str) -> tuple[NDAr
     """Spikes of both that carry another payload, and the payloads of the first of them."""
     import numpy as np
 
-    results = (expected, found)
-    keys, *places = np.intersect1d(*(_keys(each, population) for each in results), return_indices=True)
-    one, other = (each.payloads(population)[place] for each, place in zip(results, places, strict=True))
+    first, second = _keys(expected, population), _keys(found, population)
+    keys, here, there = np.intersect1d(first, second, return_indices=True)
+    one, other = expected.payloads(population)[here], found.payloads(population)[there]
     wrong = np.flatnonzero(one != other)
     return keys[wrong], f", {one[wrong[0]]} and {other[wrong[0]]}" if wrong.size else ""
 

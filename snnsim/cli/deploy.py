@@ -40,8 +40,7 @@ Seed = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "--force", help="Replace the bundle if it exists.")]
 RUNS = ("lava", "loihi")
-CHOICES = ("refractory", "preserve", "headroom", "least_exponent", "measure")
-_NAMES = {"quantise": "--quantise", **{name: f"--quantise {name}" for name in CHOICES}}
+OWN = ("target", "semantics", "arrays")   # of the options of quantisation; the others are given by --quantise
 
 
 def deploy(
@@ -71,7 +70,8 @@ def deploy(
     options = _options(choices or [])
     _check_runs(runs)
     network = snnsim.load(config, [*(settings or []), *assignments(seed=seed)])
-    with as_options(**_NAMES), Progress(network.dt, shown=not quiet) as progress:
+    names = {"quantise": "--quantise", **{name: f"--quantise {name}" for name in choices_of()}}
+    with as_options(**names), Progress(network.dt, shown=not quiet) as progress:
         made = deployment.deploy(network, out, target, semantics, duration, overwrite, threads, progress, **options)
     for text in () if quiet else made.network.notes:
         note(f"note: {text}")
@@ -90,10 +90,19 @@ def _options(choices: list[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(Problem("--quantise", f"expected key=value, such as refractory=drop, found {text!r}"))
-        if key not in CHOICES:
-            raise InputError(Problem("--quantise", unknown("choice", key, CHOICES)))
+        if key not in choices_of():
+            raise InputError(Problem("--quantise", unknown("choice", key, choices_of())))
         found[key] = parse_value(value, f"--quantise {text}")
     return found
+
+
+def choices_of() -> list[str]:
+    """What --quantise may choose."""
+    from dataclasses import fields
+
+    from snnsim.deploy.quantise_options import Options
+
+    return [field.name for field in fields(Options) if field.name not in OWN]
 
 
 def _check_runs(runs: str | None) -> None:
@@ -136,12 +145,14 @@ def _show(data: dict[str, Any]) -> None:
 
 
 def _agreement(run: dict[str, Any]) -> str:
+    from snnsim.deploy.report_tables import many
+
+    spikes = many(run["spikes"], "spike")
     if run["first_difference"] is not None:
-        first = f"the first that differs is {run['first_difference']}"
-        return f"{run['spikes']:,} spikes, not those of the emulator: {first}"
+        return f"{spikes}, not those of the emulator: the first that differs is {run['first_difference']}"
     if run["trace_error"]:
-        return f"the emulator's {run['spikes']:,} spikes, but recorded states differ by up to {run['trace_error']:g}"
-    return f"the emulator's {run['spikes']:,} spikes, each in its step"
+        return f"{spikes} as in the emulator, but recorded states differ by up to {run['trace_error']:g}"
+    return f"{spikes}, each as in the emulator"
 
 
 def _populations(data: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

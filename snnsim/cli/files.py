@@ -52,8 +52,8 @@ def convert(
 ) -> None:
     """Convert a network or a recording.
 
-    Networks: from YAML to canonical YAML, to NIR and back. Recordings: from HDF5, a folder of it, csv or npz to one
-    another and to text that Neo reads.
+    Networks: from YAML to canonical YAML, to NIR and back; from files of lava-dl (.net) to YAML. Recordings: from HDF5,
+    a folder of it, csv or npz to one another and to text that Neo reads.
     """
     from snnsim.convert import convert as write
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import typer
 from snnsim.errors import InputError, Problem, Problems
 
 _ARGUMENTS = ("duration", "backend", "threads", "checkpoint", "target", "semantics")
+_CHOICE = re.compile(r"\b(\w+)='(\w+)'")
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The network, a YAML file.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -84,7 +86,16 @@ def _as_option(problem: Problem, names: Mapping[str, str]) -> Problem:
     known = {"out": "-o", "resume_from": "--resume", "start": "--from"} | {name: f"--{name}" for name in _ARGUMENTS}
     known |= names
     path = problem.path if problem.file else known.get(problem.path, problem.path)
-    return replace(problem, path=path, message=problem.message.replace("overwrite=True", "--overwrite"))
+    message = problem.message.replace("overwrite=True", "--overwrite")
+    return replace(problem, path=path, message=_CHOICE.sub(lambda found: _chosen(found, known), message))
+
+
+def _chosen(found: re.Match[str], known: Mapping[str, str]) -> str:
+    """A choice that a message suggests, as it is made on the command line."""
+    argument, value = found.groups()
+    if argument not in known:
+        return found[0]
+    return f"{known[argument]}{'=' if ' ' in known[argument] else ' '}{value}"
 
 
 def note(text: str) -> None:

@@ -17,13 +17,14 @@ Pair = int | tuple[int, int]
 
 
 def conv_connection(
-    weight: npt.NDArray[Any], input_shape: tuple[int, int, int], padding: Pair = 0, stride: Pair = 1, dilation: Pair = 1,
-    groups: int = 1,
+    weight: npt.NDArray[Any], input_shape: tuple[int, int, int], padding: Pair = 0, stride: Pair = 1,
+    dilation: Pair = 1, groups: int = 1,
 ) -> tuple[Ids, Ids, npt.NDArray[Any]]:
     """Sources, targets and weights, [synapses] each, of what Lava's ``Conv`` computes; weights of zero are left out.
 
     weight: [filters, x, y, channels / groups]. input_shape: x, y, channels; a pair is for x and y. The kernel is
     flipped, so this is a convolution in the sense of mathematics. Units are counted with channels fastest, x slowest.
+    Lava's ``Conv`` takes weights as they are; a projection cuts those of both signs to even ones.
     Raises ``InputError`` naming the argument that does not fit.
     """
     kernel = np.asarray(weight)
@@ -70,9 +71,11 @@ def _check(kernel: npt.NDArray[Any], input_shape: tuple[int, int, int], groups: 
         raise InputError(Problem("input_shape", f"expected x, y and channels, found {input_shape!r}"))
     filters, channels = len(kernel), int(input_shape[2])
     if groups < 1 or channels % groups or filters % groups:
-        raise InputError(Problem("groups", f"expected a divisor of {channels} channels and {filters} filters, found {groups}"))
+        expected = f"expected a divisor of {channels} channels and {filters} filters"
+        raise InputError(Problem("groups", f"{expected}, found {groups}"))
     if kernel.shape[3] != channels // groups:
-        raise InputError(Problem("weight", f"expected {channels // groups} channels on its last axis, found {kernel.shape[3]}"))
+        expected = f"expected {channels // groups} channels on its last axis"
+        raise InputError(Problem("weight", f"{expected}, found {kernel.shape[3]}"))
 
 
 def _channels_last(units: Ids, space: tuple[int, ...], channels: int) -> Ids:

@@ -19,7 +19,7 @@ TAU = 10.0  # ms, of the distance of spike trains
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)  # per cent of the units, for changes of their rates
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ def partners(before: tuple[Ints, Ints], after: tuple[Ints, Ints], window: int) -
     stride = max((int(steps.max(initial=0)) for steps, _ in (before, after)), default=0) + window + 1
     keys = [ids * stride + steps for steps, ids in (before, after)]
     orders = [np.argsort(key, kind="stable") for key in keys]
-    pairs = _pairs(*(key[order].tolist() for key, order in zip(keys, orders, strict=True)), window)
+    first, second = (key[order].tolist() for key, order in zip(keys, orders, strict=True))
+    pairs = _pairs(first, second, window)
     masks = [np.zeros(len(key), bool) for key in keys]
     for mask, order, chosen in zip(masks, orders, pairs, strict=True):
         mask[order[chosen]] = True

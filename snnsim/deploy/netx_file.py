@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ import numpy as np
 
 from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.guarded import Guard, member
+from snnsim.target import reason
 
 LIMIT = 1 << 31   # bytes of all arrays, and of a packed file once unpacked
 XZ, HDF5 = b"\xfd7zXZ\x00", b"\x89HDF\r\n\x1a\n"
 KINDS = ("input", "dense", "conv", "flatten")
 NEURONS = ("LOIHI", "CUBA")
-_CONV = {"stride": 1, "padding": 0, "dilation": 1}
+_WINDOW = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}   # defaults, and the least value
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def _open(path: Path) -> h5py.File:
             raise InputError("is not an HDF5 file, packed with xz or not, so it is not a lava-dl network")
         return h5py.File(path, "r")
     except (OSError, lzma.LZMAError, EOFError) as error:
-        raise InputError(f"cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
+        why = getattr(error, "strerror", None) or reason(error)
+        raise InputError(f"cannot be read: {why}") from error
 
 
 def _unpacked(path: Path) -> bytes:
@@ -101,13 +104,16 @@ class _Reader:
 
     def _input(self, number: int, group: h5py.Group, shape: tuple[int, ...]) -> Layer:
         if "neuron" in group:
-            raise InputError(Problem("neuron", "an input layer with neurons is not supported; send spikes to the next layer"))
+            raise InputError(Problem("neuron", "an input layer with neurons is not supported, only one with a shape"))
         return Layer(number, "input", shape)
 
     def _weight(self, group: h5py.Group, kind: str, shape: tuple[int, ...]) -> Any:
         weight = np.trunc(self._numbers(group, "weight")).astype(np.int64)
         if kind == "dense":
-            return weight.reshape(int(np.prod(shape)), -1)
+            rows = math.prod(shape)
+            if weight.size % rows or not weight.size:
+                raise InputError(Problem("weight", f"expected rows for {rows} units, found {weight.size} weights"))
+            return weight.reshape(rows, -1)
         if weight.ndim == 5 and weight.shape[4] == 1:
             weight = weight[..., 0]
         if weight.ndim != 4:
@@ -115,9 +121,16 @@ class _Reader:
         return weight
 
     def _window(self, group: h5py.Group) -> dict[str, Any]:
-        pairs = {name: np.broadcast_to(np.ravel(self._numbers(group, name, default)).astype(int), 2).tolist()
-                 for name, default in _CONV.items()}
-        return {**{name: tuple(pair) for name, pair in pairs.items()}, "groups": int(self._numbers(group, "groups", 1))}
+        pairs = {name: self._pair(group, name, default, least) for name, (default, least) in _WINDOW.items()}
+        return {**pairs, "groups": int(self._numbers(group, "groups", 1))}
+
+    def _pair(self, group: h5py.Group, name: str, default: int, least: int) -> tuple[int, ...]:
+        """Whole numbers for y and x; one counts for both."""
+        values = np.ravel(self._numbers(group, name, default)).astype(int)
+        if values.size not in (1, 2) or values.min() < least:
+            expected = f"expected one or two whole numbers of at least {least}"
+            raise InputError(Problem(name, f"{expected}, found {values.tolist()}"))
+        return tuple(np.broadcast_to(values, 2).tolist())
 
     def _neuron(self, group: h5py.Group) -> dict[str, Any]:
         neuron = member(group, "neuron", "neuron")
@@ -133,21 +146,28 @@ class _Reader:
         return {**found, "refDelay": self._numbers(neuron, "refDelay", 1)}
 
     def _text(self, group: h5py.Group, name: str) -> str:
-        item = member(group, name, name)
+        place = _place(group, name)
+        item = member(group, name, place)
         if not isinstance(item, h5py.Dataset):
-            raise InputError(Problem(name, "expected text, found none"))
-        self.guard.take(item, name)
+            raise InputError(Problem(place, "expected text, found none"))
+        self.guard.take(item, place)
         value = np.ravel(item[()])
         if value.size != 1 or not isinstance(value[0], (bytes, str)):
-            raise InputError(Problem(name, f"expected one text, found {value.size} values of type {item.dtype}"))
+            raise InputError(Problem(place, f"expected one text, found {value.size} values of type {item.dtype}"))
         return value[0].decode("ascii", "replace") if isinstance(value[0], bytes) else value[0]
 
     def _numbers(self, group: h5py.Group, name: str, default: Any = None) -> Any:
         """An array, or a number for what has no axes; whole ones keep their type."""
-        item = member(group, name, name)
+        place = _place(group, name)
+        item = member(group, name, place)
         if item is None and default is not None:
             return default
         if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "biuf" or item.shape is None:
-            raise InputError(Problem(name, "expected numbers, found none"))
-        self.guard.take(item, name)
+            raise InputError(Problem(place, "expected numbers, found none"))
+        self.guard.take(item, place)
         return item[()]
+
+
+def _place(group: h5py.Group, name: str) -> str:
+    """What is in a layer, as messages name it."""
+    return ".".join([*str(group.name).split("/")[3:], name])

@@ -54,9 +54,9 @@ def quantize(net: Network, target: str | Path = "loihi2", semantics: str = "lava
     Raises ``InputError`` with everything in the network that the chip cannot do, each with its place.
     """
     chosen = read_options({"target": target, "semantics": semantics, **options})
+    most = min(MOST_DELAY, load_target(target).delay.value + 1)
     with placed(net.marks):
         reading = read_network(net, chosen)
-        most = min(MOST_DELAY, load_target(target).delay.value + 1)
         delays = find_delays(reading, most)
         reading.problems.check()
     measure(reading)

@@ -59,13 +59,13 @@ class Building:
             call()
         self._record()
         new.notes += [note for note in old.notes if note not in new.notes]
-        return self.arrays.bound_to(new)
+        return new if self.reading.options.arrays else self.arrays.bound_to(new)
 
     def _arrays(self) -> Arrays:
         """Where lists of synapses go: into the network, where they are short."""
         path = self.reading.options.arrays
         if path is not None:
-            return Arrays(Path(path).absolute(), temporary=False)
+            return Arrays(Path(path).absolute(), temporary=True)   # named in full; it stays
         numbers = sum(4 * part.synapses for _, parts in self.parts for part in parts if part.drawn is not None)
         if numbers <= FEW:
             return Arrays(None)

@@ -70,7 +70,7 @@ def _steps(reading: Reading, delay: float) -> int:
 def _edges(reading: Reading) -> Iterator[Edge]:
     for p in reading.net.projections:
         if p.coupling is None:
-            shortest, late = _steps(reading, p.delay.low), reading.late(p.target.name)
+            shortest, late = _shortest(reading, p), reading.late(p.target.name)
             least = 0 if is_source(p.target) and shortest == 0 else 1
             yield Edge(p.source.name, p.target.name, least - shortest - late, f"projections.{p.entry}.delay")
     for name, population in reading.net.populations.items():
@@ -83,6 +83,11 @@ def _edges(reading: Reading) -> Iterator[Edge]:
             elif len(each.train.steps):
                 first = int(each.train.steps[0]) + _steps(reading, link.delay)
                 yield Edge(REFERENCE, name, 1 - first - late, f"inputs.{each.name}.delay")
+
+
+def _shortest(reading: Reading, p: graph.Projection) -> int:
+    """Steps; of drawn delays at least one, since only a delay that is 0 for all synapses is none."""
+    return _steps(reading, p.delay.low) if p.delay.constant is not None else max(1, _steps(reading, p.delay.low))
 
 
 def _fixed(name: str, lag: int) -> tuple[Edge, Edge]:
@@ -101,6 +106,6 @@ def _too_fast(reading: Reading, cycle: list[Edge]) -> Problem:
 def _too_long(reading: Reading, longest: float, most: int, added: int) -> str:
     dt = reading.net.dt
     limit = to_text(round((most - added) * dt, 9), TIME)
-    extra = f", of which its timing takes {added}" if added > 0 else ""
-    return (f"expected at most {limit}, since the chip delays by up to {most} steps of {to_text(dt, TIME)}{extra}, found "
+    extra = f" and is {added} step{'s' if added > 1 else ''} longer here" if added > 0 else ""
+    return (f"expected at most {limit}, since a delay of the chip has up to {most} steps of {to_text(dt, TIME)}{extra}, found "
             f"{to_text(float(f'{longest:.6g}'), TIME)}; a larger dt reaches further, long_delays='cut' cuts them")

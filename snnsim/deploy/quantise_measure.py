@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from snnsim.deploy.quantise_reading import Measured, Reading
+from snnsim.errors import Problems
 from snnsim.graph import Record, Trace
 from snnsim.result import Result
+from snnsim.timing import read_steps
 
 _UNITS = 100   # of each population whose potential is looked at
 
@@ -25,6 +27,10 @@ def measure(reading: Reading) -> None:
     traces = [Trace(net.populations[name], reading.forms[name].potential, _some(net.populations[name].n), 1)
               for name in reading.neurons]
     net.recording = Record(spikes, traces)
+    problems = Problems()
+    with problems.at("measure"):
+        read_steps(reading.options.measure, net.dt, [], "measure")
+    problems.check()
     result = run(net, reading.options.measure, backend="cpu")
     reading.rates = {name: float(rate) / 1000.0 for name, rate in result.summary["rates_hz"].items()}
     reading.measured = {name: _measured(reading, result, name) for name in reading.neurons}

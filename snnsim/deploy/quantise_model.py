@@ -62,11 +62,6 @@ class Form:
     resets: frozenset[str]
     refractory: Refractory | None
 
-    @property
-    def ports(self) -> list[str]:
-        """Where arrivals come in that matter."""
-        return list(dict.fromkeys(port for row in self.rows.values() for port in row.ports))
-
 
 def read_form(rules: Rules) -> Form:
     """The form of a model; ``InputError`` with the rule that has no place on a chip."""
@@ -171,7 +166,13 @@ def _taken_apart(name: str, tree: Expr) -> Terms:
     try:
         return collect(tree, _still, _is_atom)
     except NotLinearError as error:
-        raise InputError(Problem(f"dynamics.{name}", f"{_LINEAR}, found {text(error.expr)}")) from error
+        raise InputError(Problem(f"dynamics.{name}", f"{_LINEAR}, found {text(_culprit(tree, error.expr))}")) from error
+
+
+def _culprit(tree: Expr, found: Expr) -> Expr:
+    """A product of two things that move says more than what is not linear in one of them."""
+    products = (e for e in postorder([tree]) if e.op is Op.MUL and not any(map(_still, e.args)))
+    return next(products, found)
 
 
 def _still(expr: Expr) -> bool:

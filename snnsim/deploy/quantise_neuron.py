@@ -90,7 +90,7 @@ class _Maker:
         self.form, self.initial, self.drives, self.problems = form, initial, drives, Problems()
         self.dt = float(values["dt"])
         self.number = evaluate(dict(_trees(form)), values)
-        self.used = [port for port in form.ports if port in used]
+        self.used = sorted(used)
         self.live = [name for name in form.rows if name != form.potential and self._moves(name)]
 
     def neuron(self) -> Neuron:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +64,9 @@ class Dots:
         shown = spikes * self.span / max(duration, 1e-9)
         self.every = max(1, int(-(-shown // RASTER_SPIKES)))
         few = max((hi for _, hi in rows.values()), default=0) <= FEW_ROWS
-        self.look = {"marker": "|", "s": 8.0, "linewidths": 0.8} if few else {"marker": ".", "s": 2.5, "linewidths": 0}
+        self.look: dict[str, Any] = {"marker": "|", "s": 8.0, "linewidths": 0.8} if few else {"marker": ".", "s": 2.5, "linewidths": 0}
 
-    def draw(self, axis: Axes, name: str, times: NDArray[np.float64], ids: NDArray[np.int64], paint: str) -> None:
+    def draw(self, axis: Axes, name: str, times: NDArray[np.floating], ids: NDArray[np.int64], paint: str) -> None:
         """Spikes of a population in one colour."""
         shown = (ids % self.every == 0) & (times <= self.span)
         axis.scatter(times[shown], ids[shown] + self.rows[name][0], c=paint, rasterized=True, **self.look)
@@ -111,18 +111,18 @@ def _changes(axis: Axes, compared: Sequence[Compared]) -> None:
     axis.set_ylabel("change (Hz)")
 
 
-def loads(parts: Mapping[str, NDArray[np.float64]]) -> Figure:
+def loads(parts: Mapping[str, NDArray[np.floating]]) -> Figure:
     """What is used on each core, in parts of what there is, one panel for each kind."""
     panels = [partial(_load, name=name, used=used) for name, used in parts.items()]
     return "What each core uses, in parts of what it has", drawn((9.0, 2.6), *panels)
 
 
-def _load(axis: Axes, name: str, used: NDArray[np.float64]) -> None:
+def _load(axis: Axes, name: str, used: NDArray[np.floating]) -> None:
     ordered = np.sort(used)[::-1]
     axis.fill_between(np.arange(len(ordered) + 1), np.append(ordered, 0), step="post", color=colour(0), lw=0)
     axis.axhline(1.0, color="black", lw=0.8, ls="--")
     axis.set_xlim(0, max(len(ordered), 1))
     axis.set_ylim(0, max(1.0, float(ordered.max(initial=0.0))) * 1.08)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params(axis="x", integer=True)
     axis.set_xlabel("cores, the fullest first")
     axis.set_ylabel(name)

@@ -98,8 +98,9 @@ def _kept(match: Numbers) -> str:
 
 
 def _fullest(placement: Numbers) -> str:
-    """Which limit of a core is used most."""
-    shares = {name: (use["mean"], use["largest"], max(use["limit"], 1)) for name, use in placement["use"].items()}
+    """Which limit of a core is used most, of those that do not only warn."""
+    shares = {name: (use["mean"], use["largest"], max(use["limit"], 1)) for name, use in placement["use"].items()
+              if not use["warn"]}
     name = max(shares, key=lambda name: shares[name][0] / shares[name][2])
     mean, largest, limit = shares[name]
     return f"{name.replace('_', ' ')} {mean / limit:.0%} used on average, {largest / limit:.0%} at most"

@@ -1,21 +1,25 @@
-"""``snnsim convert`` between NIR and YAML."""
+"""``snnsim convert`` between NIR (and other files with arrays) and YAML."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snnsim.errors import InputError, Problem
 
+if TYPE_CHECKING:
+    from snnsim.network import Network
 
-def nir_to_yaml(source: Path, target: Path, overwrite: bool, choices: dict[str, Any]) -> None:
-    """Write the network of a NIR file as YAML, and its arrays beside it, in an npz file of the same name.
 
-    choices: those of ``snnsim.nir.read``. What a user should know comes as warnings.
+def file_to_yaml(
+    read: Callable[..., Network], source: Path, target: Path, overwrite: bool, choices: dict[str, Any]
+) -> None:
+    """Write the network that `read` makes of a file as YAML, and its arrays beside it, in an npz file of the same name.
+
+    choices: further arguments of `read`. What a user should know comes as warnings.
     """
-    from snnsim.nir import read
-
     arrays = target.with_suffix(".npz")
     for path in (target, arrays):
         if path.exists() and not overwrite:

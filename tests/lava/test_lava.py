@@ -67,9 +67,9 @@ class Watch:
 
 
 @pytest.fixture(autouse=True)
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """After a test there is no process that was started in it, no folder, and no shared memory."""
-    folder = Path(tempfile.mkdtemp(prefix="lava"))
+    folder = Path(tempfile.mkdtemp(prefix="lava"))   # names of sockets below it must be short, so not in tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     it = Watch(folder)
     yield it

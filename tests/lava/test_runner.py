@@ -1,6 +1,6 @@
 """The runner: networks run in Lava itself, compared number by number with Lava's rules written once more in lava_rules.
 
-Needs an interpreter that has lava-nc 0.10 and h5py, named by SNNSIM_LAVA_PYTHON.
+Needs an interpreter that the backend lava would use; see snnsim.backends.lava.environment.
 """
 
 import contextlib
@@ -19,16 +19,18 @@ import pytest
 from lava_rules import STATES, emulate
 
 import snnsim.deploy
+from snnsim.backends.lava.environment import fault, interpreter
 from snnsim.deploy.arrivalsfile import save_arrivals
 from snnsim.deploy.graph import Arrivals, Connection, Graph, Group, Learning, Trace
 from snnsim.deploy.graphfile import save_graph
 
-PYTHON = os.environ.get("SNNSIM_LAVA_PYTHON")
+MISSING = fault()
+PYTHON = "" if MISSING else interpreter().python
 RUNNER = Path(snnsim.deploy.__path__[0]) / "runner.py"
 STEPS = 1000
 
 pytestmark = [pytest.mark.slow,
-              pytest.mark.skipif(not PYTHON, reason="SNNSIM_LAVA_PYTHON names no interpreter that has lava-nc")]
+              pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
 LIF = {"du": 1000, "dv": 400, "vth": 1000, "bias_mant": 0, "bias_exp": 0}
 DELTA = {"vth": 3, "spike_exp": 1, "state_exp": 2, "cum_error": 0}

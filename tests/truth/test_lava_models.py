@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lava_cases import CASES, LOIHI1, Case, digest, signature
+from lava_cases import CASES, CONVOLUTIONS, LOIHI1, Case, digest, signature
 
 import snnsim as sn
+from snnsim.deploy.conv import conv_connection, output_shape
 from snnsim.models import builtin_names
 
 FOLDER = Path(__file__).with_name("lava")
@@ -105,6 +106,23 @@ def test_states_and_messages_are_those_of_lava(name: str, backend: str, threads:
 def test_potentials_and_spikes_are_those_of_brian2_loihi(name: str, backend: str, threads: int | None) -> None:
     """In each of 500 steps."""
     check(name, LOIHI1[name], backend, threads)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions_are_those_of_lava(name: str) -> None:
+    """As synapses between units in the order of Lava's; its sums have 24 bits, which those of spikes do not reach."""
+    case, answer = CONVOLUTIONS[name], np.load(FOLDER / "convolutions.npz")
+    assert answer["signature"] == signature(CONVOLUTIONS)
+    shape = case.inputs.shape[1:]
+    source, target, weight = conv_connection(case.weight, shape, **case.settings)
+    out = output_shape(case.weight, shape, **{key: value for key, value in case.settings.items() if key != "groups"})
+    sums = np.zeros((len(case.inputs), int(np.prod(out))), np.int64)
+    for row, messages in zip(sums, case.inputs.reshape(len(case.inputs), -1), strict=True):
+        np.add.at(row, target, weight * messages[source])
+    assert (np.abs(sums) >= 1 << 23).any() == (name == "wraps")
+    expected = answer[name]
+    assert expected.shape == (len(case.inputs), *out)
+    assert np.array_equal(expected.reshape(sums.shape), (sums + (1 << 23)) % (1 << 24) - (1 << 23))
 
 
 def test_most_cases_send_messages() -> None:

@@ -9,7 +9,7 @@ import pytest
 from quantised import errors, run_both, same_spikes, spikes, time_constant
 
 import snnsim as sn
-from snnsim import nir
+from snnsim import analysis, configs, nir
 
 NIR = Path(__file__).parents[2] / "../shared/data/nir"
 WEIGHTS = {"lif_psc_delta": ("0.5 mV", "-2 mV", "16 mV"), "lif_psc_exp": ("100 pA", "-200 pA", "2000 pA")}
@@ -105,6 +105,19 @@ def test_refractory_times_of_loihi_1(model):
         assert len(spikes(after, name)) > 10
         assert errors(found, before, after, name).max() <= bound(found, name)
     assert model != "lif_psc_delta" or same_spikes(found, before, after)
+
+
+@pytest.mark.slow
+def test_the_shipped_network_fires_as_its_float_twin():
+    """Rates within 2 %, irregularity within 0.03, with all weights exact and the same noise."""
+    net = sn.load(configs.path("brunel_loihi"))
+    found, before, after = run_both(net, "1 s", backend="cpu")
+    assert weights_are_exact(found)
+    for name in ("exc", "inh"):
+        rates = [result.summary["rates_hz"][name] for result in (before, after)]
+        assert rates[1] == pytest.approx(rates[0], rel=0.02)
+        cv = [np.nanmean(analysis.cv_isi(*result.spikes(name), net.populations[name].n)) for result in (before, after)]
+        assert cv[1] == pytest.approx(cv[0], abs=0.03)
 
 
 # --- NIR -------------------------------------------------------------------------------------------------------------

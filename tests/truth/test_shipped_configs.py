@@ -11,6 +11,7 @@ from snnsim import analysis, configs
 # Hz over the whole duration: what the comment of each file says.
 EXPECTED = {
     "brunel": {"exc": (31, 33), "inh": (31, 33)},
+    "brunel_loihi": {"exc": (14.7, 15.3), "inh": (14.7, 15.3)},
     "brunel_stdp": {"exc": (31, 33), "inh": (31, 33)},
     "coba": {"exc": (18, 21), "inh": (18, 21)},
     "cobahh": {"exc": (33, 38), "inh": (33, 38)},

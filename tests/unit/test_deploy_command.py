@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import yaml
 
 import snnsim as sn
 from snnsim.cli import deploy as command
@@ -20,6 +21,8 @@ from snnsim.cli import main
 from snnsim.deploy.bundle import open_bundle
 from snnsim.deploy.deployment import deploy
 from snnsim.deploy.manifest import FILES, MANIFEST
+from snnsim.deploy.report_tables import joules
+from snnsim.deploy.travelling import Luggage
 
 FLOAT = """\
 snnsim: 1
@@ -133,7 +136,7 @@ def test_a_network_in_whole_numbers_is_not_quantised(folder: Path, capsys: pytes
     assert main(["deploy", "whole.yaml", "-o", "b", "--run", "loihi"]) == 0
     out = capsys.readouterr().out
     assert "same step" not in out
-    assert re.search(r"^on loihi +the emulator's \d+ spikes, each in its step$", out, re.MULTILINE)
+    assert re.search(r"^on loihi +\d+ spikes, each as in the emulator$", out, re.MULTILINE)
     assert out.splitlines()[-1].split()[0] == "cells"
     found = open_bundle("b")
     assert "network-fixed.yaml" not in found.manifest["files"]
@@ -206,7 +209,7 @@ def test_another_backend_with_other_spikes_fails(folder: Path, capsys: pytest.Ca
     assert "spikes, not those of the emulator: the first that differs is cells[1] at 3 ms\n" in capsys.readouterr().out
     monkeypatch.setattr(command, "_again", lambda *given: real(*given) | {"trace_error": 2.0})
     assert main(["deploy", "whole.yaml", "-o", "b", "--run", "loihi", "--force"]) == 1
-    assert "spikes, but recorded states differ by up to 2\n" in capsys.readouterr().out
+    assert "spikes as in the emulator, but recorded states differ by up to 2\n" in capsys.readouterr().out
 
 
 def test_info_knows_bundles(deployed: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,3 +231,32 @@ def test_python_gives_the_same(folder: Path) -> None:
     assert made.report.before.populations == made.report.after.populations == ["src", "exc"]
     assert list(net.recording.spikes) == ["exc"]
     assert made.report.to_dict() == open_bundle("b").report
+
+
+def test_networks_that_name_the_same_file_take_it_once(folder: Path) -> None:
+    """Under a name of its own, whatever folder it comes from; what is called file and is none stays."""
+    luggage = Luggage()
+    first = yaml.safe_load(luggage.pack(sn.load("whole.yaml")))
+    second = yaml.safe_load(luggage.pack(sn.load("whole.yaml", ["populations.cells.params.bias_exp={file: bias.npz, key: bias}",
+                                                                "populations.cells.params.bias_mant=1"])))
+    assert first["populations"]["cells"]["params"]["bias_mant"] == {"file": "file-1.npz", "key": "bias"}
+    assert second["populations"]["cells"]["params"]["bias_exp"]["file"] == "file-1.npz"
+    assert {name: path.name for name, path in luggage.files.items()} == {"file-1.npz": "bias.npz"}
+
+
+@pytest.mark.parametrize(("pj", "text"), [(0, "0 J"), (0.5, "0.5 pJ"), (12, "12 pJ"), (1500, "1.5 nJ"), (2.5e9, "2.5 mJ"), (3e13, "30 J")])
+def test_energies_have_a_prefix(pj: float, text: str) -> None:
+    """From picojoules."""
+    assert joules(pj) == text
+
+
+@pytest.mark.parametrize("config", [
+    "{s: {n: 2, model: spike_times, params: {times: {0: [1 ms]}}}}",
+    "{a: {n: 2, model: lif_psc_delta, params: {t_ref: 0 ms}}}",
+])
+def test_networks_with_nothing_on_the_chip_or_nothing_going_on(folder: Path, config: str) -> None:
+    """Have a bundle and a page like others."""
+    Path("net.yaml").write_text(f"snnsim: 1\ndt: 1 ms\nduration: 5 ms\nname: '<b>&'\npopulations: {config}\n")
+    assert main(["deploy", "net.yaml", "-o", "b", "--quiet"]) == 0
+    assert "<h1>&lt;b&gt;&amp; on loihi2</h1>" in Path("b/report.html").read_text()
+    open_bundle("b")
