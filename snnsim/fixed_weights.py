@@ -48,23 +48,39 @@ class FixedWeights:
         most = (1 << _BITS) - 1
         return {"mixed": (-most - 1, most), "excitatory": (0, most), "inhibitory": (-most, 0)}[self.sign_mode]
 
+    @property
+    def lost(self) -> int:
+        """How many of the lowest bits are cut off."""
+        return _BITS - self.num_weight_bits + (self.sign_mode == "mixed")
+
+    @property
+    def down(self) -> bool:
+        """Whether they are cut off toward minus infinity, not toward zero."""
+        return self.sign_mode == "mixed" and self.semantics == "lava010"
+
+    @property
+    def shift(self) -> int:
+        """By how much each mantissa is shifted, left, or right where it is negative."""
+        return 0 if self.shifts_sums else self.weight_exp
+
+    @property
+    def limit(self) -> int | None:
+        """The largest size of a shifted mantissa, where there is one."""
+        return _LIMIT if self.semantics == "loihi1" else None
+
     def kept(self, mantissas: Any) -> Any:
         """The mantissas that the chip has bits for, int64: whole numbers cut at their lowest bits."""
         whole = np.rint(mantissas).astype(np.int64)
-        lost = _BITS - self.num_weight_bits + (self.sign_mode == "mixed")
-        if self.sign_mode == "mixed" and self.semantics == "lava010":
-            return (whole >> lost) << lost
-        return np.sign(whole) * ((np.abs(whole) >> lost) << lost)
+        if self.down:
+            return (whole >> self.lost) << self.lost
+        return np.sign(whole) * ((np.abs(whole) >> self.lost) << self.lost)
 
     def whole(self, mantissas: Any) -> Any:
         """What each adds to the port (before a shift of their sum), an int or int64."""
         kept = self.kept(np.asarray(mantissas, float))
-        if self.weight_exp >= 0:
-            kept = kept << self.weight_exp
-        elif not self.shifts_sums:
-            kept = kept >> -self.weight_exp
-        if self.semantics == "loihi1":
-            kept = np.clip(kept, -_LIMIT, _LIMIT)
+        kept = kept << self.shift if self.shift >= 0 else kept >> -self.shift
+        if self.limit is not None:
+            kept = np.clip(kept, -self.limit, self.limit)
         return int(kept) if np.ndim(kept) == 0 else kept
 
     @property

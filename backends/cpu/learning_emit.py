@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from snnsim.backends.cpu.plastic_emit import RULE_FIXED, Rule
 from snnsim.backends.cpu.plastic_loops import AHEAD, deeper
-from snnsim.loihi_learning import FRACTION_BITS, HIGHEST_SUM, LOWEST_SUM, TAGS, Learning
+from snnsim.loihi_learning import FRACTION_BITS, TAGS, Learning
 from snnsim.loihi_rules import VARIABLES, Factor, Product
 
 IMPORTS = """from snnsim.backends.cpu.intrinsics import prefetch
 from snnsim.backends.cpu.learning_kernels import (
-    advance, advance_epoch, list_marked, mark, raise_again, send_dense, send_rows)
+    advance, advance_epoch, added, clip, list_marked, mark, raise_again, send_dense, send_rows)
 """
 _HEAD = "@njit(nogil=True, noalias=True, error_model='numpy')\n"
 _MANY = 8   # of so many targets one spikes: then whole rows are faster than parts of them
@@ -110,8 +110,9 @@ class Loop:
         self.products = {name: each for name, each in self.products.items() if each}
         self.arguments: dict[str, None] = dict.fromkeys(("draw", "n_source", "n_target", "last_pre", "last_post"))
         self.outer: list[str] = []    # computed once for a row, or a column
-        self.lines = [line for name, each in self.products.items() for line in self._change(name, each)]
-        self.lines += [f"{self._place(name)} = np.int16({self._kept(name)})" for name in self.products]
+        lines = [line for name, each in self.products.items() for line in self._change(name, each)]
+        lines += [f"{self._place(name)} = {self._kept(name)}" for name in self.products]
+        self.lines = [*(f"{name} = np.int32({self._place(name)})" for name in self._states()), *lines]
         self.body = self._loop()
 
     def use(self, name: str) -> str:
@@ -166,35 +167,30 @@ class Loop:
 
     def _change(self, name: str, products: list[Product]) -> list[str]:
         total = f"new_{name}"
-        lines = [f"{total} = np.int32({self._value(name)} << {FRACTION_BITS})"]
-        for product in products:
-            clipped = _clipped(self._product(product), LOWEST_SUM, HIGHEST_SUM)
-            lines.append(f"{total} = {_clipped(f'{total} + {clipped}', LOWEST_SUM, HIGHEST_SUM)}")
+        lines = [f"{total} = {self._value(name)} << {FRACTION_BITS}"]
+        lines += [f"{total} = added({total}, {self._product(product)})" for product in products]
         low, high = self._range(name)
-        if 0 in (low, high):
-            lines.append(f"{total} = np.int32({'max' if low == 0 else 'min'}({total}, np.int32(0)))")
-        return [*lines, f"{total} = {_clipped(f'({total} + up) >> {FRACTION_BITS}', low, high)}"]
+        return [*lines, f"{total} = clip(({total} + up) >> {FRACTION_BITS}, {low}, {high})"]
 
     def _range(self, name: str) -> tuple[int, int]:
         return self.shape.weights if name == "w" else TAGS[name]
 
     def _product(self, product: Product) -> str:
-        """A product in 32 bits, which wrap."""
-        text = product.when
-        for factor in product.factors:
-            text = f"np.int32({text} * {self._factor(factor, product.when)})"
-        return f"np.int32(np.int32(np.int32({text} * {product.mantissa}) >> {min(product.right, 31)}) << {product.left})"
+        """A product in 32 bits, which wrap: so they may be multiplied in 64, and cut once."""
+        factors = [product.when, *(self._factor(factor, product.when) for factor in product.factors)]
+        text = " * ".join([*factors, *([f"({product.mantissa})"] if product.mantissa != 1 else [])])
+        return f"np.int32({text}) >> {min(product.right, 31)} << {product.left}"
 
     def _factor(self, factor: Factor, when: str) -> str:
         value = self._value(VARIABLES[factor.name]) if factor.name in VARIABLES else self._number(factor.name, when)
         if factor.sign:
-            value = f"{value} + {factor.constant}"
-            return f"(np.int32({value} > 0) - np.int32({value} < 0))"
-        return _clipped(f"{value} + {factor.constant}", -(1 << factor.bits), (1 << factor.bits) - 1) if factor.constant else value
+            return f"clip({value} + {factor.constant}, -1, 1)"
+        limit = 1 << factor.bits
+        return f"clip({value} + {factor.constant}, {-limit}, {limit - 1})" if factor.constant else value
 
     def _value(self, name: str) -> str:
         self.use(f"state_{name}")
-        return f"np.int32({self._place(name)})"
+        return name
 
     def _place(self, name: str) -> str:
         self.use(f"state_{name}")
@@ -203,7 +199,7 @@ class Loop:
     def _kept(self, name: str) -> str:
         """The new value; in columns the old one where the row has been gone through already."""
         done = self.column and not self.dense and "x0" in self.it.rules.whens
-        return f"new_{name} if s == 0 else {self._place(name)}" if done else f"new_{name}"
+        return f"new_{name} if s == 0 else {name}" if done else f"new_{name}"
 
     def _number(self, name: str, when: str) -> str:
         """A trace at the moment that counts, or whether a side spiked."""
@@ -226,7 +222,3 @@ class Loop:
         line = f"{name}_{when} = np.int32({place})"
         self.outer += [line] if line not in self.outer else []
         return f"{name}_{when}"
-
-
-def _clipped(text: str, low: int, high: int) -> str:
-    return f"np.int32(min(max(np.int32({text}), np.int32({low})), np.int32({high})))"

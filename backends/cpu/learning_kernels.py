@@ -6,9 +6,22 @@ import numpy as np
 
 from snnsim.backends.cpu.cache import compiled
 from snnsim.backends.cpu.plastic_kernels import fetch_row
+from snnsim.loihi_learning import HIGHEST_SUM, LOWEST_SUM, MOST_TRACE
 
-i64, u8 = np.int64, np.uint8
-_MOST = 127
+i32, i64 = np.int32, np.int64
+
+
+@compiled()
+def clip(value, low, high):  # type: ignore[no-untyped-def]
+    """The lowest 32 bits of a value, brought between bounds."""
+    cut, least, most = i32(value), i32(low), i32(high)
+    return least if cut < least else most if cut > most else cut
+
+
+@compiled()
+def added(total, more):  # type: ignore[no-untyped-def]
+    """A product, in 32 bits, on top of the accumulator."""
+    return clip(total + clip(more, LOWEST_SUM, HIGHEST_SUM), LOWEST_SUM, HIGHEST_SUM)
 
 
 @compiled()
@@ -44,7 +57,7 @@ def raise_again(values, last, more, ids, begin, end, first, n):  # type: ignore[
     for k in range(begin, end):
         i = i64(ids[k]) - first
         if 0 <= i < n and last[i] > 0 and (k == begin or ids[k] != ids[k - 1]):
-            values[i] = min(i64(values[i]) + more, _MOST)
+            values[i] = min(i64(values[i]) + more, MOST_TRACE)
 
 
 @compiled()
@@ -62,7 +75,7 @@ def advance(values, last, whole, fraction, draw, more):  # type: ignore[no-untyp
     for i in range(values.size):
         x = values[i]
         decayed = i64(whole[x]) + i64(draw < fraction[x])
-        values[i] = min(decayed + more * i64(last[i] > 0), _MOST)
+        values[i] = min(decayed + more * i64(last[i] > 0), MOST_TRACE)
 
 
 @compiled()
@@ -75,7 +88,7 @@ def advance_epoch(values, past, own, last, epoch, whole, fraction, draw, more): 
         for i in range(n):
             x = before[i]
             decayed = i64(whole[x]) + i64(draw < fraction[x])
-            after[i] = min(decayed + more * i64(last[i] == moment), _MOST)
+            after[i] = min(decayed + more * i64(last[i] == moment), MOST_TRACE)
     for i in range(n):
         values[i] = past[epoch * n + i]
         own[i] = past[i64(last[i]) * n + i]

@@ -58,10 +58,8 @@ class CupyBackend:
         return device()
 
     def refuses(self, plan: Plan) -> list[Problem]:
-        """More units than rows can be numbered, payloads of spikes, and synapses that learn as on Loihi."""
-        problems = [Problem(f"populations.{p.name}.model", "spikes with payloads (send) are not run on a GPU; take "
-                                                           "--backend cpu") for p in plan.populations if p.graded]
-        problems += [Problem(f"projections.{p.label}.synapse.model", f"{p.learning.model} is not run on a GPU; take --backend cpu")
+        """More units than rows can be numbered, and synapses that learn as on Loihi."""
+        problems = [Problem(f"projections.{p.label}.synapse.model", f"{p.learning.model} is not run on a GPU; take --backend cpu")
                      for p in plan.projections if p.learning is not None]
         if plan.neurons > MOST_UNITS:
             found = f"expected at most {MOST_UNITS:,} units on a GPU, found {plan.neurons:,}"

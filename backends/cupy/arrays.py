@@ -69,12 +69,11 @@ class PopulationArrays:
                                   self.plan.dtype if kind == "scalars" else sums)}
 
     def _param(self, kind: str, data: Any) -> dict[str, int]:
-        dtype = np.int32 if data in self.shape.whole else self.plan.dtype
+        dtype = self.shape.type_of(data, self.plan.dtype)
         return {"array": self._address(self._own(self.population.params[data], dtype))}
 
     def _state(self, kind: str, data: Any) -> dict[str, int]:
-        dtype = np.int32 if data in self.shape.whole else self.plan.dtype
-        self.states[data] = self._own(self.population.initial[data], dtype)
+        self.states[data] = self._own(self.population.initial[data], self.shape.type_of(data, self.plan.dtype))
         return {"array": self._address(self.states[data])}
 
     def _output(self, kind: str, data: Any) -> dict[str, int]:
@@ -136,15 +135,18 @@ def owners(plan: Plan, layout: Layout) -> np.ndarray:
     return found
 
 
-def row_of_word(plan: Plan, layout: Layout, first_row: dict[int, int], counted: list[bool]) -> np.ndarray:
-    """For each word of all parts: the row of its first unit in a bundle, flagged where spikes are counted, or -1."""
+def row_of_word(plan: Plan, layout: Layout, first_row: dict[int, int], flagged: list[bool]) -> np.ndarray:
+    """For each word of all parts: the row of its first unit in a bundle, or -1.
+
+    flagged: populations of which the numbers beside their spikes multiply what they add: counts, or payloads.
+    """
     found = np.full((layout.slices.parts, layout.words), -1, np.int64)
     padded = np.full(layout.all_words, -1, np.int32)
     for k, row in first_row.items():
         first = layout.first_word[k]
         for w in range(first, layout.end_word(k)):
             found[:, w] = row + layout.slices.cuts[k][:-1] + (w - first) * LANES
-            found[:, w] |= COUNTED_ROW * counted[k]
+            found[:, w] |= COUNTED_ROW * flagged[k]
     padded[: found.size] = found.reshape(-1)
     return padded
 

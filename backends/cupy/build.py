@@ -141,7 +141,15 @@ def _place(layout: Layout, bundle: Bundle, projection: Projection) -> dict[str, 
     delays = bundle.delays[projection.label]
     places = [layout.place[projection.target, port] for port in projection.ports]
     return {"row": bundle.first_row[projection.source], "delays": delays, "all_delays": delays == projection.delays,
-            "place": places, "quantum": projection.quanta, "two_ports": projection.ports[0] != projection.ports[1]}
+            "place": places, "quantum": projection.quanta, "two_ports": projection.ports[0] != projection.ports[1],
+            **_fixed(projection)}
+
+
+def _fixed(projection: Projection) -> dict[str, int]:
+    """What makes whole numbers of mantissas."""
+    if (it := projection.fixed) is None:
+        return {}
+    return {"fixed": 1, "lost": it.lost, "down": it.down, "shift": it.shift, "limit": it.limit or 0}
 
 
 def _packing(word: WordLayout, bundle: Bundle) -> dict[str, int]:

@@ -42,11 +42,12 @@ VALUE = _record("kind stream table edges count", "share below scale shift sign l
 # first_row, rows: of the rule (targets, or sources of a fixed_outdegree); pieces: warps that share one; length:
 # synapses of each, or `firsts`: where those of each begin. low, high: own targets. row: of the bundle, where the
 # source's begin; part, parts: own; all_parts: of the network. delays: those that belong here; delay_from: what is 0 in
-# a word.
+# a word. fixed, lost, down, shift, limit: where weights are whole numbers, those of ``snnsim.fixed_weights``.
 JOB = _record(
     "rule key:2 stream first_row rows pieces length firsts choices skip_self ahead edges known sources targets indices "
     "low high n_target all_parts part parts row delays:2 all_delays counts base words bits delay_from delay_shift "
-    "weight_shift weighted weights place:2 two_ports kept_source kept_target kept_delay kept_index kept_weight",
+    "weight_shift weighted weights place:2 two_ports kept_source kept_target kept_delay kept_index kept_weight "
+    "fixed lost down shift limit",
     "most log_rest dt quantum:2 sign", weight=VALUE, delay=VALUE,
 )
 

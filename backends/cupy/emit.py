@@ -18,6 +18,7 @@ from snnsim.ir import Op, Program, Type
 from snnsim.ir.printing import OPERATORS, FunctionPrinter, Language, Printer, Update
 
 _HEAD = "static __device__ __forceinline__"
+_MOST = (1 << 31) - 1
 _COMMON = {
     **OPERATORS, Op.MIN: "{0} < {1} ? {0} : {1}", Op.MAX: "{0} > {1} ? {0} : {1}", Op.SELECT: "{0} ? {1} : {2}",
     Op.NOT: "!{0}",
@@ -95,14 +96,20 @@ def emit_function(op: Op, dtype: Any) -> str:
 
 
 class _UpdatePrinter(Printer):
-    """Returns the spikes of the unit."""
+    """Returns the spikes of the unit, or the payload of its spike."""
 
     counted: bool | None = None
+    graded = False
     returned = "0"
 
     def spikes(self, name: str, value: str, counted: bool) -> None:
         self.counted = counted
         self.returned = f"(int){value}" if counted else f"{value} ? 1 : 0"
+
+    def messages(self, name: str, value: str) -> None:
+        """In 32 bits: those that need more are too large in any case."""
+        self.counted, self.graded = False, True
+        self.returned = f"(int)({value} < -{_MOST} ? -{_MOST} : {value} > {_MOST} ? {_MOST} : {value})"
 
     def text(self) -> str:
         """What follows the name of the function."""
@@ -118,21 +125,22 @@ class _UpdatePrinter(Printer):
         real, (narrow, wide) = self.language.real, self.language.wholes
         if kind in ("drive", "poisson", "words"):
             return {"drive": real, "poisson": narrow, "words": self.language.unsigned[0]}[kind]
+        whole = wide if self.program.whole else narrow
         if kind == "state":
-            return f"{real if self.program.states[data] is Type.REAL else narrow} *"
+            return f"{real if self.program.states[data] is Type.REAL else whole} *"
         if kind == "param":
-            return f"const {narrow if data in self.program.uses(Op.WHOLE) else real} *"
-        sums = wide if (data in self.wide_ports if kind == "arrival" else self.wide_ports) else narrow
-        return {"scalars": f"const {real} *", "wholes": f"const {sums} *", "arrival": f"{sums} *",
-                "output": f"{real} *"}[kind]
+            return f"const {whole if data in self.program.uses(Op.WHOLE) else real} *"
+        return {"scalars": f"const {real} *", "wholes": f"const {wide if self.wide_ports else whole} *",
+                "arrival": f"{wide if data in self.wide_ports else narrow} *", "output": f"{real} *"}[kind]
 
 
 def emit_update(program: Program, dtype: Any, per_unit: Collection[str], wide: Collection[str]) -> Update:
     """The update function of one population, named after its text: equal populations share it.
 
     It takes the number `i` of the unit, which is its place in all arrays, and the arguments, and returns the number of
-    spikes. Arrays are scalars and output (reals), param and state (reals or 32-bit numbers), arrival (64-bit where its
-    port is wide; set to 0 after the step) and wholes (64-bit where there are wide ports). Numbers are drive (a real),
+    spikes, or the payload where there is one. Arrays are scalars and output (reals), param and state (reals or 32-bit
+    numbers, 64-bit ones of a program in whole numbers), arrival (64-bit where its port is wide; set to 0 after the step)
+    and wholes (64-bit where there are wide ports, or the program is in whole numbers). Numbers are drive (a real),
     poisson (an int) and words (an unsigned).
 
     per_unit: parameters that are arrays; wide: ports whose arrivals are 64-bit.
@@ -142,4 +150,4 @@ def emit_update(program: Program, dtype: Any, per_unit: Collection[str], wide: C
     text = printer.text()
     name = f"update_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     return Update(name, f"{_HEAD} int {name}{text}", tuple(printer.functions), tuple(printer.arguments),
-                  tuple(printer.scalars), tuple(printer.wholes), printer.counted)
+                  tuple(printer.scalars), tuple(printer.wholes), printer.counted, printer.graded)

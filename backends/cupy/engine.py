@@ -130,8 +130,9 @@ class GpuEngine:
             "SCHEDULE_STEP": upload(step), "SCHEDULE_PLACE": upload(place.astype(np.int32)),
             "SCHEDULE_WEIGHT": upload(weight.astype(sums)), "SCHEDULE_START": upload(start.astype(np.int64)),
         }
-        self.row_tables = [upload(row_of_word(self.plan, layout, dict(rows), self.counted))
-                           for rows in self.source.row_tables]
+        everyone = [True] * len(self.counted)
+        self.row_tables = [upload(row_of_word(self.plan, layout, dict(rows), everyone if graded else self.counted))
+                           for rows, graded in self.source.row_tables]
         self.table = KernelTable(self.device, self.source)
         self._fill(self.table)
 
@@ -245,7 +246,7 @@ class GpuEngine:
     def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done`; see ``snnsim.engine``."""
         self.done, self.fresh = done, True
-        self.spikes.put(self.kernels, self.table.array, done, step, unit)
+        self.spikes.put(self.kernels, self.table.array, done, Spikes(step, unit, payload))
         self.clock[...] = done
         self.ring[...] = 0
         self._launch("snn_refill", np.int64(max(1, done - self.layout.rows + 1)))

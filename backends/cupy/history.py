@@ -14,13 +14,14 @@ from snnsim.plan import Plan
 _BYTES = 256 << 20      # of the history that is kept beyond what synapses need
 _LEAST_STEPS, _MOST_STEPS = 64, 1 << 14
 _THREADS = 256
+GRADED_WORD = 1 << 30   # as gather.cuh has it
 
 
 class SpikeHistory:
     """Who spiked in the last steps. Step s is in slot s modulo `slots`, a power of two.
 
-    masks: uint32 [slots, parts * words]; counts: int32 [slots, parts * words * 32], how often each unit spiked, of one
-    element where no unit spikes more than once in a step. chunk: steps that can be added before the oldest are lost.
+    masks: uint32 [slots, parts * words]; counts: int32 [slots, parts * words * 32], how often each unit spiked, or what
+    its spike carries, of one element where there are neither. chunk: steps that can be added before the oldest are lost.
     """
 
     def __init__(self, device: Device, plan: Plan, layout: Layout, counted: bool) -> None:
@@ -49,8 +50,14 @@ class SpikeHistory:
         firsts = np.full(self.words, self.plan.neurons, np.int32)
         firsts[: unit.size] = unit.reshape(-1)
         self.unit_of_word = self.device.upload(firsts)
-        self.order = self.device.upload(np.argsort(firsts, kind="stable").astype(np.int32))
+        order = np.argsort(firsts, kind="stable")
+        graded = np.array([*(p.graded for p in self.plan.populations), False])[self._population_of(firsts)]
+        self.order = self.device.upload((order | GRADED_WORD * graded[order]).astype(np.int32))
         self.unit_place = self.device.upload(place)
+
+    def _population_of(self, units: np.ndarray) -> np.ndarray:
+        """The number of the population of each unit, that of populations for numbers beyond all units."""
+        return np.searchsorted([p.first + p.n for p in self.plan.populations], units, side="right")
 
     def rows_of(self, done: int, steps: int) -> Any:
         """The slots of the `steps` steps until `done`."""
@@ -70,30 +77,38 @@ class SpikeHistory:
     def gather(self, kernels: dict[str, Kernel], table: Any, first: int, steps: int) -> Spikes:
         """Spikes of the steps first .. first + steps - 1, sorted, with units as often as they spiked."""
         if steps < 1:
-            return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64))
+            return self._none()
         xp, device, start = self.device.xp, self.device, np.int64(first)
         totals, ends = xp.zeros(steps, np.int64), xp.zeros(steps + 1, np.int64)
         kernels["snn_count"](steps, _THREADS, (table, start, self.order, totals), shared=16)
         ends[1:] = xp.cumsum(totals)
         found = device.download(ends)
         if not found[-1]:
-            return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64))
+            return self._none()
         units = xp.empty(int(found[-1]), np.int32)
-        arrays = (self.order, self.unit_of_word, ends, units)
+        payloads = xp.empty(units.size if self.plan.graded else 1, np.int32)
+        arrays = (self.order, self.unit_of_word, ends, units, payloads)
         kernels["snn_list"](steps, _THREADS, (table, start, *arrays), shared=4 * _THREADS)
         step = np.repeat(np.arange(first, first + steps), np.diff(found))
-        return Spikes(step, device.download(units).astype(np.int64))
+        sent = device.download(payloads).astype(np.int64) if self.plan.graded else None
+        return Spikes(step, device.download(units).astype(np.int64), sent)
 
-    def put(self, kernels: dict[str, Kernel], table: Any, done: int, step: np.ndarray, unit: np.ndarray) -> None:
+    def _none(self) -> Spikes:
+        none = np.zeros(0, np.int64)
+        return Spikes(none, none, none if self.plan.graded else None)
+
+    def put(self, kernels: dict[str, Kernel], table: Any, done: int, spikes: Spikes) -> None:
         """Forget everything, and take these spikes of the last steps until `done`."""
         self.masks[...] = 0
         self.counts[...] = 0
-        recent = step > done - self.kept
+        recent = spikes.step > done - self.kept
         if recent.any():
-            steps = self.device.upload(step[recent].astype(np.int64))
-            units = self.device.upload(unit[recent].astype(np.int32))
+            sent = np.ones_like(spikes.unit) if spikes.payload is None else spikes.payload
+            steps = self.device.upload(spikes.step[recent].astype(np.int64))
+            units, payloads = (self.device.upload(column[recent].astype(np.int32)) for column in (spikes.unit, sent))
             n = int(recent.sum())
-            kernels["snn_mark"](-(-n // _THREADS), _THREADS, (table, steps, units, self.unit_place, np.int64(n)))
+            kernels["snn_mark"](-(-n // _THREADS), _THREADS,
+                                (table, steps, units, payloads, self.unit_place, np.int64(n)))
 
 
 def slots_of(plan: Plan, layout: Layout, counted: bool) -> int:

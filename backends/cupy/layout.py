@@ -17,6 +17,9 @@ import numpy as np
 from snnsim.plan import Plan, Projection
 from snnsim.slices import Slices
 
+# First rows by population, and whether payloads multiply what they add.
+RowTable = tuple[tuple[tuple[int, int], ...], bool]
+
 LANES = 32
 _MOST_LISTS = 4
 _MOST_EPOCH = 64
@@ -59,6 +62,7 @@ class Bundle:
     `delay`, the shortest. ``now``: without delay, before the populations of `level` are updated.
     delays: label of a projection -> those of its delays, in steps, that belong here. first_row: population -> row of
     its unit 0. row_weight: population -> weight of all its synapses in quanta, or None where synapses have their own.
+    graded: payloads multiply the weights.
     """
 
     kind: str
@@ -70,6 +74,12 @@ class Bundle:
     first_row: dict[int, int]
     rows: int
     row_weight: dict[int, int] | None
+    graded: bool
+
+    @property
+    def row_table(self) -> RowTable:
+        """What says where the rows of each word begin: bundles that have it in common share one."""
+        return tuple(self.first_row.items()), self.graded
 
     def lanes(self, parts: int, synapses: int) -> int:
         """Threads that deliver the synapses of a row onto one part: a power of two, about as many as there are.
@@ -150,7 +160,7 @@ def epoch_of(plan: Plan) -> int:
 
 # --- bundles ---------------------------------------------------------------------------------------------------------
 
-Key = tuple[str, int, int]
+Key = tuple[str, int, int, bool]
 
 
 def make_bundles(plan: Plan, layout: Layout) -> tuple[Bundle, ...]:
@@ -166,21 +176,21 @@ def make_bundles(plan: Plan, layout: Layout) -> tuple[Bundle, ...]:
 
 def _ways(plan: Plan, projection: Projection, epoch: int, lists: bool) -> list[tuple[Key, tuple[int, int]]]:
     """The bundles that a projection belongs to, each with the delays that lie in it."""
-    (low, high), found = projection.delays, []
+    (low, high), found, graded = projection.delays, [], plan.multiplied(projection)
     if low == 0:
-        found.append((("now", 0, plan.populations[projection.target].level), (0, 0)))
+        found.append((("now", 0, plan.populations[projection.target].level, graded), (0, 0)))
         low = 1
     if low == high and lists:
-        return [*found, (("list", low, 0), (low, high))]
+        return [*found, (("list", low, 0, graded), (low, high))]
     if low < (border := 2 * epoch) and low <= high:
-        found.append((("soon", 0, 0), (low, min(high, border - 1))))
+        found.append((("soon", 0, 0, graded), (low, min(high, border - 1))))
     if high >= border:
-        found.append((("late", 0, 0), (max(low, border), high)))
+        found.append((("late", 0, 0, graded), (max(low, border), high)))
     return found
 
 
 def _bundle(plan: Plan, layout: Layout, key: Key, members: list[tuple[Projection, tuple[int, int]]]) -> Bundle:
-    kind, delay, level = key
+    kind, delay, level, graded = key
     projections = tuple(projection for projection, _ in members)
     first_row, rows = {}, 0
     for source in dict.fromkeys(p.source for p in projections):
@@ -193,7 +203,7 @@ def _bundle(plan: Plan, layout: Layout, key: Key, members: list[tuple[Projection
     bits = 0 if row_weight is not None else max(map(_weight_bits, projections))
     word = WordLayout.of(max(1, (layout.places - 1).bit_length()), span.bit_length(), bits)
     return Bundle(kind, delay, level, word, projections, {p.label: delays for p, delays in members}, first_row, rows,
-                  row_weight)
+                  row_weight, graded)
 
 
 def _row_weights(projections: tuple[Projection, ...]) -> dict[int, int] | None:
@@ -203,7 +213,7 @@ def _row_weights(projections: tuple[Projection, ...]) -> dict[int, int] | None:
         weight = projection.weight.constant
         if weight is None:
             return None
-        whole = round(weight / projection.quanta[int(weight < 0)])
+        whole = int(projection.in_quanta(weight)[1])
         if found.setdefault(projection.source, whole) != whole:
             return None
     return found
@@ -211,6 +221,8 @@ def _row_weights(projections: tuple[Projection, ...]) -> dict[int, int] | None:
 
 def _weight_bits(projection: Projection) -> int:
     """Bits that hold every weight of a projection, in quanta, and its sign."""
+    if projection.fixed is not None:
+        return projection.fixed.largest(projection.weight).bit_length() + 1
     low, high = projection.weight.low, projection.weight.high
     most = max(abs(low) / projection.quanta[int(low < 0)], abs(high) / projection.quanta[int(high < 0)])
     return math.ceil(most).bit_length() + 1

@@ -76,7 +76,7 @@ class PlasticSource:
             return []
         k, variable = modulator.population, modulator.variable
         fields, p = self.shapes[k].fields, f"(f.table + T_P{k})"
-        kind = "int" if variable in self.shapes[k].whole else "real"
+        kind = self.shapes[k].type_name(variable)
         if ("state", variable, "array") in fields:
             values = f"home<{kind}>(f, {p}, {fields['state', variable, 'array']})"
         else:   # an output, or a state that no step changes

@@ -25,19 +25,32 @@ class Shape:
     """Populations that one function updates.
 
     fields: (kind and name of an argument, part of it) -> its place among the entries of a population; parameters that
-    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters; wide: such
-    parameters have 64 bits where all units share them, as what arrives at the ports has.
+    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters; long: they have
+    64 bits; wide: those have that stand in the table.
     """
 
     update: Update
     fields: dict[tuple[str, Any, str], int] = field(hash=False)
     whole: frozenset[str]
     wide: bool
+    long: bool
     entries: int
+
+    def type_of(self, name: str, dtype: Any) -> Any:
+        """The NumPy type of a state or of a parameter that differs between units."""
+        return (np.int64 if self.long else np.int32) if name in self.whole else dtype
+
+    def type_name(self, name: str) -> str:
+        """The same in the text of a kernel."""
+        return ("long long" if self.long else "int") if name in self.whole else "real"
 
 
 def shape_of(update: Update, program: Program, coupled: frozenset[str], dtype: Any, wide: bool) -> Shape:
-    """The entries of a population that `update` advances; coupled: its drives that couplings make."""
+    """The entries of a population that `update` advances.
+
+    coupled: its drives that couplings make. wide: what arrives at its ports has 64 bits.
+    """
+    wide = wide or program.whole
     states = {name for name, kind in program.states.items() if kind is Type.INT}
     fields: dict[tuple[str, Any, str], int] = {}
     bytes_of = {"scalars": len(update.scalars) * np.dtype(dtype).itemsize, "wholes": len(update.wholes) * (4 << wide)}
@@ -46,7 +59,7 @@ def shape_of(update: Update, program: Program, coupled: frozenset[str], dtype: A
         for part in _parts(kind, data in coupled):
             fields[kind, data, part] = at
             at += -(-bytes_of.get(kind, 8) // 8)
-    return Shape(update, fields, frozenset(states | set(program.uses(Op.WHOLE))), wide, at)
+    return Shape(update, fields, frozenset(states | set(program.uses(Op.WHOLE))), wide, program.whole, at)
 
 
 def shapes_of(plan: Plan, wide: bool) -> list[Shape]:
@@ -65,7 +78,7 @@ def _shape(plan: Plan, number: int, wide: bool) -> Shape:
 def per_unit(shape: Shape, dtype: Any) -> list[tuple[tuple[str, Any], int]]:
     """What of a unit may live in shared memory: the argument, and its bytes."""
     sizes = {"poisson": 8, "words": 16}
-    return [((kind, data), sizes.get(kind, 4 if data in shape.whole else np.dtype(dtype).itemsize))
+    return [((kind, data), sizes.get(kind, np.dtype(shape.type_of(data, dtype)).itemsize))
             for kind, data in shape.update.arguments if kind in ("state", *sizes)]
 
 

@@ -86,11 +86,13 @@ class KernelSource:
         self.shapes = list(dict.fromkeys(each))
         self.shape_number = [self.shapes.index(shape) for shape in each]
         # Bundles of the same sources share what says where the rows of each word begin.
-        self.row_tables = list(dict.fromkeys(tuple(b.first_row.items()) for b in layout.bundles))
+        self.row_tables = list(dict.fromkeys(bundle.row_table for bundle in layout.bundles))
         self.real = "float" if plan.dtype == np.float32 else "double"
         self.plastic = PlasticSource(plan, layout, each)
         self.couplings = CouplingSource(plan, each)
-        self.counted = any(shape.update.counted for shape in self.shapes)
+        self.graded = any(shape.update.graded for shape in self.shapes)
+        # Whether there are numbers beside the spikes: counts, or payloads.
+        self.counted = self.graded or any(shape.update.counted for shape in self.shapes)
 
     def shrink(self) -> bool:
         """Take smaller blocks, whose threads have more registers; False where they are as small as they get."""
@@ -135,7 +137,8 @@ class KernelSource:
                                   for text in (*shape.update.functions, shape.update.source))
         before = ("sync.cuh", "philox.cuh", "step.cuh", "population.cuh")
         return "\n".join([
-            *self._head(flags), *map(device_text, before), *functions, *map(self._shape, range(len(self.shapes))),
+            *self._head(flags), self._kinds(), *map(device_text, before), *functions,
+            *map(self._shape, range(len(self.shapes))),
             self._update_all(), self._copies(), self._traces(), self._spikes("soon", "deliver_soon"),
             self._spikes("late", "deliver_late"), self._lists(), self._now(), self._refill(), self.plastic.head(),
             *map(device_text, self.plastic.files), self.plastic.text(),
@@ -145,7 +148,7 @@ class KernelSource:
 
     def _head(self, flags: Flags) -> Iterator[str]:
         given = {"SNN_PERSISTENT": flags.persistent, "SNN_SHARED_RING": flags.shared_ring,
-                 "SNN_RESIDENT": flags.resident, "SNN_COUNTED": self.counted,
+                 "SNN_RESIDENT": flags.resident, "SNN_COUNTED": self.counted, "SNN_GRADED": self.graded,
                  "SNN_SCHEDULED": any(p.schedules for p in self.plan.populations)}
         yield from (f"#define {name} {int(value)}" for name, value in given.items())
         yield f"#define SNN_LIST {LIST}"
@@ -159,6 +162,12 @@ class KernelSource:
         yield f"enum {{ {', '.join(f'P_{name}' for name in POPULATION)} }};"
 
     # --- populations -------------------------------------------------------------------------------------------------
+
+    def _kinds(self) -> str:
+        """Of which populations the numbers beside spikes are payloads."""
+        graded = [f"shape == {k}" for k, shape in enumerate(self.shapes) if shape.update.graded]
+        return ("static __device__ __forceinline__ bool sends_payloads(int shape) { return "
+                f"{' || '.join(graded)}; }}\n" if graded else "")
 
     def _shape(self, number: int) -> str:
         """A function that advances unit i of a population."""
@@ -198,7 +207,7 @@ class KernelSource:
         """Of the elements of an array."""
         if kind == "wholes":
             return "long long" if shape.wide else "int"
-        return "int" if kind in ("state", "param") and data in shape.whole else "real"
+        return shape.type_name(data) if kind in ("state", "param") else "real"
 
     def _drive(self, field: dict[str, int]) -> str:
         if "sums" in field:
@@ -209,6 +218,7 @@ class KernelSource:
     def _update_all(self) -> str:
         cases = "".join(f"            case {k}: spikes = shape_{k}(f, p, i, draw); break;\n"
                         for k in range(len(self.shapes)))
+        spiked = "sends_payloads((int)p[P_SHAPE]) ? spikes != 0 : spikes > 0" if self.graded else "spikes > 0"
         return f"""
 // Advances all populations of a level by a step, and notes who spiked.
 static __device__ __forceinline__ void update_all(const Frame& f, int level, bool draw)
@@ -227,7 +237,7 @@ static __device__ __forceinline__ void update_all(const Frame& f, int level, boo
             switch ((int)p[P_SHAPE]) {{
 {cases}            }}
         }}
-        const unsigned mask = __ballot_sync(ALL, spikes > 0);
+        const unsigned mask = __ballot_sync(ALL, {spiked});
         if (lane == 0) {{
             masks[w] = mask;
         }}

@@ -87,7 +87,7 @@ class KernelTable:
             self.put("ROW_TABLES", self.address(array), 2 * k)
             self.put("ROW_TABLES", home, 2 * k + 1)
         for k, (table, bundle) in enumerate(zip(tables, layout.bundles, strict=True)):
-            number = self.source.row_tables.index(tuple(bundle.first_row.items()))
+            number = self.source.row_tables.index(bundle.row_table)
             arrays = {"base": table.base, "at": table.at, "words": table.words, "weights": table.weights,
                       "row_weights": table.row_weights, "row_of_word": rows[number]}
             values = {name: self.address(array) for name, array in arrays.items()}

@@ -60,7 +60,8 @@ def _port(population: str, port: Port, model: Model) -> dict[str, Any]:
     from snnsim.plan import model_port
     from snnsim.units import unit_name
 
-    return {"population": population, "port": port.name, "unit": unit_name(model.ports[model_port(port.name)].dimension) or "1",
+    unit = unit_name(model.ports[model_port(port.name)].dimension)
+    return {"population": population, "port": port.name, "unit": unit or "1",
             "quantum": port.quantum, "largest_rounding_error": port.quantum / 2, "bits": port.stored}
 
 

@@ -119,14 +119,15 @@ def _check_runs(runs: str | None) -> None:
 
 def _again(made: Deployed, backend: str, threads: int | None, quiet: bool) -> dict[str, Any]:
     """Run the bundle, and say where it differs from the emulator."""
-    from snnsim.cli.compare import first_difference, trace_error
+    from snnsim.cli.compare import first_difference, first_weight, trace_error
 
     with Progress(made.network.dt, shown=not quiet) as progress:
         found = made.again(backend, threads, progress)
     return {
         "backend": backend, "spikes": sum(map(found.count, found.populations)),
         "first_difference": first_difference(made.report.after, found),
-        "trace_error": trace_error(made.report.after, found), "run_s": found.summary["run_s"],
+        "trace_error": trace_error(made.report.after, found),
+        "first_weight": first_weight(made.report.after, found), "run_s": found.summary["run_s"],
     }
 
 
@@ -152,6 +153,8 @@ def _agreement(run: dict[str, Any]) -> str:
         return f"{spikes}, not those of the emulator: the first that differs is {run['first_difference']}"
     if run["trace_error"]:
         return f"{spikes} as in the emulator, but recorded states differ by up to {run['trace_error']:g}"
+    if run["first_weight"]:
+        return f"{spikes} as in the emulator, but a recorded weight differs: {run['first_weight']}"
     return f"{spikes}, each as in the emulator"
 
 
@@ -170,6 +173,6 @@ def _end(data: dict[str, Any], quiet: bool) -> None:
     for each in data["placement"]["violations"]:
         if each["level"] == "error" or not quiet:
             note(f"{each['level']}: {each['where']}: {each['message']}; {each['remedy']}")
-    again = data["run"] is not None and (data["run"]["first_difference"] or data["run"]["trace_error"])
-    if again or not data["fits"]:
+    again = data["run"] or {}
+    if any(again.get(key) for key in ("first_difference", "trace_error", "first_weight")) or not data["fits"]:
         raise typer.Exit(1)

@@ -34,9 +34,9 @@ from snnsim.units import TIME, to_text
 class Quantised:
     """A network in whole numbers.
 
-    report: what that did to it. scales: (population, variable of the float network) -> the state of the chip that stands
-    for it, and what one unit of it is; sizes and offsets are numbers, or float64 [n]. lags: population -> by how many
-    steps it is behind the float one: what that does in step k, it does in step k + lag.
+    report: what that did to it. scales: (population, variable of the float network) -> the state of the chip that
+    stands for it, and what one unit of it is; sizes and offsets are numbers, or float64 [n]. lags: population -> by how
+    many steps it is behind the float one: what that does in step k, it does in step k + lag.
     """
 
     network: Network
@@ -48,8 +48,8 @@ class Quantised:
 def quantize(net: Network, target: str | Path = "loihi2", semantics: str = "lava010", **options: Any) -> Quantised:
     """`net` in the whole numbers of a chip, with the same connections, delays and inputs, and a report of all errors.
 
-    target: ``loihi2``, ``loihi1``, or a file that describes a chip. semantics: ``lava010`` (Lava's fixed-point processes)
-    or ``loihi1``. options: see ``snnsim.deploy.quantise_options.Options``.
+    target: ``loihi2``, ``loihi1``, or a file that describes a chip. semantics: ``lava010`` (Lava's fixed-point
+    processes) or ``loihi1``. options: see ``snnsim.deploy.quantise_options.Options``.
 
     Raises ``InputError`` with everything in the network that the chip cannot do, each with its place.
     """
@@ -78,7 +78,8 @@ def _scales(reading: Reading, fits: Mapping[str, Fit]) -> dict[tuple[str, str], 
         found[name, reading.forms[name].potential] = Scale("v", _plain(1 / size), neuron.reset)
         if len(neuron.currents) == 1 and np.any(neuron.current[0]):
             factor, offset = neuron.current
-            found[name, neuron.currents[0]] = Scale("u", _plain(factor / (size * one.mended[1])), _plain(offset))
+            sizes = _plain(factor / (size * one.mended[1]))
+            found[name, neuron.currents[0]] = Scale("u", sizes, _plain(offset), neuron.late)
     return found
 
 
@@ -87,17 +88,17 @@ def _plain(value: Any) -> Any:
 
 
 def _report(reading: Reading, fits: Mapping[str, Fit], building: Building, options: Options) -> QuantisationReport:
-    net, model = reading.net, MODELS[options.semantics]
+    net, model, forms, dropped = reading.net, MODELS[options.semantics], reading.forms, reading.dropped
     populations = [
-        population_report(net.populations[name], reading.forms[name].potential, one, building.params[name], model, net.dt,
-                          reading.dropped.get(name, 0.0)) for name, one in fits.items()]
+        population_report(net.populations[name], forms[name].potential, one, building.params[name], model, net.dt,
+                          dropped.get(name, 0.0)) for name, one in fits.items()]
     projections = [projection_report(part, building.labels[id(part)], _factor(fits[p.target.name], part), net.dt)
                    for p, parts in building.parts if p.target.name in fits for part in parts]
-    inputs = [input_report(each, link, float(np.median(fits[name].factor(port_of(link)))), building.wholes[link.label])
-              for name in fits for each, link in reading.links(name)]
+    inputs = [input_report(each, link, float(np.median(one.factor(port_of(link)))), building.wholes[link.label])
+              for name, one in fits.items() for each, link in reading.links(name)]
     notes = [*building.notes, *_notes(reading, fits)]
-    return QuantisationReport(str(options.target), options.semantics, tuple(populations), tuple(projections), tuple(inputs),
-                              tuple(notes))
+    return QuantisationReport(str(options.target), options.semantics, tuple(populations), tuple(projections),
+                              tuple(inputs), tuple(notes))
 
 
 def _factor(one: Fit, part: Any) -> float:

@@ -16,7 +16,6 @@ from snnsim.connect import Rule
 from snnsim.deploy.quantise_delays import Delays
 from snnsim.deploy.quantise_fitting import Fit
 from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_synapses import Ints
 from snnsim.deploy.quantise_weights import Part, Weights
 from snnsim.distributions import Constant
 from snnsim.feeds import port_of
@@ -52,8 +51,9 @@ class Building:
         calls = [*map(self._population, old.populations.values()), *(self._input(each) for each in old.inputs.values()),
                  *(self._part(p, part) for p, parts in self.parts for part in parts)]
         self.arrays.save()   # before the network is made that reads them
+        stay = {population.model.name for name, population in old.populations.items() if name not in self.fits}
         for name, document in old.library.documents().items():
-            if name not in old.models or any(p.model.name == name and p.name not in self.fits for p in old.populations.values()):
+            if name in stay or name not in old.models:
                 new.model(name, document)
         for call in calls:
             call()
@@ -99,9 +99,8 @@ class Building:
         groups: dict[Any, list[graph.Link]] = {}
         for link in each.links:
             groups.setdefault((self._weight(link), self._delay(link), self._port(each, link)), []).append(link)
-        if isinstance(each, graph.Poisson):
-            for _, *rest in list(groups.values())[1:2]:
-                self.notes.append(f"inputs.{each.name}: its spikes are drawn anew for all targets but the first")
+        if isinstance(each, graph.Poisson) and len(groups) > 1:
+            self.notes.append(f"inputs.{each.name}: its spikes are drawn anew for all targets but the first")
         calls = [self._one_input(each, links, key, first=not k) for k, (key, links) in enumerate(groups.items())]
         return lambda: [call() for call in calls]
 
@@ -109,10 +108,9 @@ class Building:
         weight, delay, port = key
         names = [link.target.name for link in links]
         name = each.name if first else f"{each.name}_{names[0]}"
-        if isinstance(each, graph.Poisson):
-            what: dict[str, Any] = {"rate": each.rate}
-        else:
-            what, delay = (plain(each.train.spec), delay) if delay >= 0 else (_earlier(each.train, -delay, self.old.dt), 0)
+        what: dict[str, Any] = {"rate": each.rate} if isinstance(each, graph.Poisson) else plain(each.train.spec)
+        if delay < 0:
+            what, delay = _earlier(each.train, -delay, self.old.dt), 0
         late = f"{delay} step" if delay else "0 ms"
         return lambda: self.new.input(name, each.kind, names, weight=weight, delay=late, port=port, **what)
 
@@ -130,7 +128,8 @@ class Building:
     # --- projections --------------------------------------------------------------------------------------------------
 
     def _part(self, p: graph.Projection, part: Part) -> Callable[[], Any]:
-        given: dict[str, Any] = {"name": part.name, "connect": _bare(p.rule), "weight": part.weight, "delay": part.delay}
+        given: dict[str, Any] = {"name": part.name, "connect": _bare(p.rule)}
+        given |= {"weight": part.weight, "delay": part.delay}
         if part.drawn is not None:
             given |= self._listed(part)
         if p.target.name not in self.fits:
@@ -147,14 +146,14 @@ class Building:
         drawn = part.drawn
         assert drawn is not None
         key = f"{part.name or part.projection.label}.{len(self.arrays.kept)}"
-        source, target = (self.arrays.keep(f"{key}.{end}", ids) for end, ids in (("source", drawn.source), ("target", drawn.target)))
+        source, target = (self.arrays.keep(f"{key}.{end}", getattr(drawn, end)) for end in ("source", "target"))
         delay = self.arrays.keep(f"{key}.delay", drawn.delay * self.old.dt, "ms")
         return {"connect": {"rule": "explicit", "source": source, "target": target}, "delay": delay,
-                "weight": self._numbers(f"{key}.weight", part.got.whole)}
+                "weight": self._numbers(f"{key}.weight", part.got.whole if len(part.got.whole) else drawn.weight)}
 
-    def _numbers(self, key: str, whole: Ints) -> Any:
-        same = len(whole) and (whole == whole[0]).all()
-        return int(whole[0]) if same else self.arrays.keep(key, whole)
+    def _numbers(self, key: str, weights: Any) -> Any:
+        same = len(weights) and (weights == weights[0]).all()
+        return weights[0].item() if same else self.arrays.keep(key, weights)
 
     def _synapse(self, p: graph.Projection) -> Any:
         if p.synapse is None:
@@ -170,15 +169,13 @@ class Building:
         for trace in self.old.recording.traces:
             variable = self.variable(trace.population.name, trace.variable)
             if variable is None:
-                self.notes.append(f"record.traces.{trace.population.name}: {trace.variable} has no state of its own on the "
-                                  "chip and is not recorded")
+                text = f"{trace.variable} has no state of its own on the chip and is not recorded"
+                self.notes.append(f"record.traces.{trace.population.name}: {text}")
                 continue
             one = {"variables": [variable], "units": "all" if trace.units is None else trace.units,
                    "every": f"{trace.every} step"}
             traces.setdefault(trace.population.name, []).append(one)
-        weights = {w.name: {"projection": w.projection.label, **({"on": "pre"} if w.every is None else {"every": f"{w.every} step"}),
-                            "synapses": "all" if w.synapses is None else w.synapses} for w in self.old.recording.weights}
-        self.new.record(spikes, traces, weights)
+        self.new.record(spikes, traces, {weights.name: _weights(weights) for weights in self.old.recording.weights})
 
     def variable(self, population: str, variable: str) -> str | None:
         """The state of the chip that stands for one of the float network."""
@@ -193,6 +190,12 @@ class Building:
 def _bare(rule: Rule) -> Rule:
     """A rule without weights and delays of its own, which are said beside it."""
     return replace(rule, weight=None, delay=None) if rule.name == "explicit" else rule   # type: ignore[call-arg]
+
+
+def _weights(weights: graph.Weights) -> dict[str, Any]:
+    when = {"on": "pre"} if weights.every is None else {"every": f"{weights.every} step"}
+    synapses = "all" if weights.synapses is None else weights.synapses
+    return {"projection": weights.projection.label, **when, "synapses": synapses}
 
 
 def _earlier(train: Train, steps: int, dt: float) -> dict[str, Any]:

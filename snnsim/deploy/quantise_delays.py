@@ -12,14 +12,15 @@ from snnsim import graph
 from snnsim.deploy.quantise_reading import Reading, is_source
 from snnsim.deploy.quantise_synapses import longest_delay
 from snnsim.deploy.quantise_timing import REFERENCE, Edge, lags
-from snnsim.errors import Problem
+from snnsim.errors import InputError, Problem
 from snnsim.plan import delay_steps
 from snnsim.units import TIME, to_text
 
 
 @dataclass(frozen=True)
 class Delays:
-    """lags: by how many steps each population is behind its float twin (ahead, where negative). most: steps of a delay."""
+    """lags: by how many steps each population is behind its float twin (ahead, where negative). most: steps of a
+    delay."""
 
     reading: Reading
     lags: dict[str, int]
@@ -56,11 +57,22 @@ def find_delays(reading: Reading, most: int) -> Delays:
         found = wanted
     delays = Delays(reading, found, most)
     for p in reading.net.projections:
-        if p.coupling is None and not is_source(p.target) and not delays.has(p) and reading.options.long_delays == "refuse":
-            longest = longest_delay(p, reading.net.seed)
-            if _steps(reading, longest) + delays.added(p) > most:
-                reading.problems.add(f"projections.{p.entry}.delay", _too_long(reading, longest, most, delays.added(p)))
+        if p.coupling is None and not is_source(p.target) and reading.options.long_delays == "refuse":
+            with reading.problems.at("projections", p.entry, "delay"):
+                _check_delay(delays, p)
     return delays
+
+
+def _check_delay(delays: Delays, p: graph.Projection) -> None:
+    reading, added = delays.reading, delays.added(p)
+    if delays.has(p) or _steps(reading, longest := longest_delay(p, reading.net.seed)) + added <= delays.most:
+        return
+    dt = reading.net.dt
+    limit, step = to_text(round((delays.most - added) * dt, 9), TIME), to_text(dt, TIME)
+    extra = f" and is {added} step{'s' if added > 1 else ''} longer here" if added > 0 else ""
+    found = to_text(float(f"{longest:.6g}"), TIME)
+    raise InputError(f"expected at most {limit}, since a delay of the chip has up to {delays.most} steps of {step}"
+                     f"{extra}, found {found}; a larger dt reaches further, long_delays='cut' cuts them")
 
 
 def _steps(reading: Reading, delay: float) -> int:
@@ -99,13 +111,5 @@ def _too_fast(reading: Reading, cycle: list[Edge]) -> Problem:
     place = next(edge.what for edge in cycle if edge.what)
     way = " -> ".join([cycle[0].source or "the clock", *(edge.target or "the clock" for edge in cycle)])
     missing = sum(edge.least for edge in cycle)
-    return Problem(place, f"expected at least one step of {to_text(reading.net.dt, TIME)} for each connection of the cycle "
-                          f"{way}, found {missing} step{'s' if missing > 1 else ''} too few in all of it")
-
-
-def _too_long(reading: Reading, longest: float, most: int, added: int) -> str:
-    dt = reading.net.dt
-    limit = to_text(round((most - added) * dt, 9), TIME)
-    extra = f" and is {added} step{'s' if added > 1 else ''} longer here" if added > 0 else ""
-    return (f"expected at most {limit}, since a delay of the chip has up to {most} steps of {to_text(dt, TIME)}{extra}, found "
-            f"{to_text(float(f'{longest:.6g}'), TIME)}; a larger dt reaches further, long_delays='cut' cuts them")
+    expected = f"expected at least one step of {to_text(reading.net.dt, TIME)} for each connection of the cycle {way}"
+    return Problem(place, f"{expected}, found {missing} step{'s' if missing > 1 else ''} too few in all of it")

@@ -11,8 +11,8 @@ import numpy as np
 from snnsim import graph
 from snnsim.deploy.quantise_integers import MOST_STATE, MOST_THRESHOLD, UNIT, bias, decay, threshold
 from snnsim.deploy.quantise_neuron import Neuron, Numbers
-from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_scale import Load, Room, best_scale
+from snnsim.deploy.quantise_reading import Measured, Reading
+from snnsim.deploy.quantise_scale import NO_ROOM, Load, Room, best_scale
 from snnsim.deploy.quantise_synapses import thinned
 from snnsim.deploy.quantise_traffic import Way, reach, remembered, ways
 from snnsim.feeds import port_of
@@ -25,10 +25,10 @@ _FEW = 512      # weights of a way that a scale is judged by
 class Fit:
     """A population on the chip.
 
-    dv, du: as the chip's model takes them; keep, fade: what they leave after a step. mended: what weights are multiplied
-    with to make up for rounded decays (of the current, of the potential). ways: what arrives. gains: port -> what a weight
-    of 1 adds to U, mended. unit: what a weight of size 1 at the first port adds (1 where nothing arrives), a number or
-    [n]. scale: units of 64 for such a weight.
+    dv, du: as the chip's model takes them; keep, fade: what they leave after a step. mended: what weights are
+    multiplied with to make up for rounded decays (of the current, of the potential). ways: what arrives. gains: port ->
+    what a weight of 1 adds to U, mended. unit: what a weight of size 1 at the first port adds (1 where nothing
+    arrives), a number or [n]. scale: units of 64 for such a weight.
     """
 
     neuron: Neuron
@@ -40,7 +40,7 @@ class Fit:
     ways: list[Way]
     gains: dict[str, Numbers]
     unit: Numbers
-    room: Room
+    room: Room = NO_ROOM
     limited_by: str = ""
     scale: float = 1.0
     lag: int = 0
@@ -84,7 +84,8 @@ def whole(values: Numbers) -> Any:
 def _collapsed(values: Numbers) -> Numbers:
     """One number where all are, to rounding."""
     values = np.asarray(values, float)
-    return float(values.flat[0]) if values.ndim == 0 or np.allclose(values, values.flat[0], rtol=1e-12, atol=0) else values
+    same = values.ndim == 0 or np.allclose(values, values.flat[0], rtol=1e-12, atol=0)
+    return float(values.flat[0]) if same else values
 
 
 def fit(reading: Reading, name: str) -> Fit:
@@ -96,7 +97,9 @@ def fit(reading: Reading, name: str) -> Fit:
     gains = {port: _collapsed(np.asarray(gain) * mended[0] * mended[1]) for port, gain in neuron.gains.items()}
     unit = _unit(gains, [port_of(link) for _, link in reading.links(name)])
     found = ways(reading, name)
-    return Fit(neuron, dv, du, keep, fade, mended, found, gains, unit, _room(reading, name, neuron, found, gains, unit, mended))
+    one = Fit(neuron, dv, du, keep, fade, mended, found, gains, unit)
+    one.room = _room(one, reading.options.headroom, reading.measured.get(name))
+    return one
 
 
 def _mended(left: Numbers, got: Numbers) -> Numbers:
@@ -115,24 +118,27 @@ def _unit(gains: Mapping[str, Numbers], first: Iterable[str]) -> Numbers:
     return _collapsed(np.where(size > 0, size, np.median(size[size > 0]) if np.any(size > 0) else 1.0))
 
 
-def _room(
-    reading: Reading, name: str, neuron: Neuron, found: list[Way], gains: dict[str, Numbers], unit: Numbers, mended: Any
-) -> Room:
-    measured = reading.measured.get(name)
+def _room(one: Fit, headroom: float, measured: Measured | None) -> Room:
+    """What potential and current may reach: as far as a run has shown, or as can be told without one."""
+    neuron, gains = one.neuron, one.gains
     height = 0.0 if neuron.threshold is None else neuron.threshold
-    start, current_start = (np.abs(value) for value in neuron.start)
+    below = np.where(np.isfinite(neuron.rest), np.maximum(-np.asarray(neuron.rest), 0), 0.0)
     if measured is not None:
         potential, current = _MARGIN * measured.potential, _MARGIN * measured.current
     else:
-        current = reach(found, gains, neuron.fade)
-        potential = reading.options.headroom * height if neuron.threshold is not None else \
-            reach(found, gains, neuron.fade, neuron.keep)
-    below = np.maximum(0.0, -neuron.rest) if neuron.threshold is not None else np.abs(neuron.rest)
-    below = np.where(np.isfinite(below), below, 0.0)
-    potential = np.maximum.reduce([*np.broadcast_arrays(potential, height, start, below + (neuron.threshold is None) * potential)])
-    weights = [np.abs(way.moved(gains)).max(initial=0.0) for way in found if way.synapse]
-    return Room(*(float(np.max(np.asarray(value) / unit)) for value in (
-        height, potential, np.maximum(current, current_start), np.abs(neuron.rise * np.asarray(mended[1])), max(weights, default=0.0))))
+        current = reach(one.ways, gains, neuron.fade)
+        potential = headroom * height
+    if neuron.threshold is None:
+        potential, below = potential or reach(one.ways, gains, neuron.fade, neuron.keep), np.abs(neuron.start[0])
+    potential = _most(potential, height, below, np.abs(neuron.start[0]))
+    weight = max((np.abs(way.moved(gains)).max(initial=0.0) for way in one.ways if way.synapse), default=0.0)
+    rise = np.abs(neuron.rise * np.asarray(one.mended[1]))
+    values = height, potential, _most(current, np.abs(neuron.start[1])), rise, weight
+    return Room(*(float(np.max(np.asarray(value) / one.unit)) for value in values))
+
+
+def _most(*values: Numbers) -> Numbers:
+    return np.maximum.reduce(np.broadcast_arrays(*values))
 
 
 # --- scales ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The whole numbers of a Loihi neuron and its synapses, from real ones. Nothing here knows of networks.
 
-Source: Lava 0.10.0 (``lava.proc.lif``, ``lava.proc.dense``) for ``lava010``; Davies M et al. (2018) IEEE Micro 38(1):82-99
-and brian2-loihi 0.5.2 for ``loihi1``. Potentials and currents are whole numbers below 2^23 in size; a threshold, a weight
-and what arrives at a port count in units of 64 of them.
+Source: Lava 0.10.0 (``lava.proc.lif``, ``lava.proc.dense``) for ``lava010``; Davies M et al. (2018) IEEE Micro
+38(1):82-99 and brian2-loihi 0.5.2 for ``loihi1``. Potentials and currents are whole numbers below 2^23 in size; a
+threshold, a weight and what arrives at a port count in units of 64 of them.
 """
 
 from __future__ import annotations

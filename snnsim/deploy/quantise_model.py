@@ -119,8 +119,8 @@ def _reset(rules: Rules, potential: str) -> Expr:
         raise InputError(Problem("reset", f"expected a value that a spike sets {potential} to, found none"))
     value = _settled(rules, rules.reset[potential])
     if not value.hoistable:
-        raise InputError(Problem(f"reset.{potential}", "expected a value of parameters alone, since a chip's neuron begins "
-                                                       f"anew after a spike, found {text(value)}"))
+        expected = "expected a value of parameters alone, since a chip's neuron begins anew after a spike"
+        raise InputError(Problem(f"reset.{potential}", f"{expected}, found {text(value)}"))
     return value
 
 
@@ -195,7 +195,7 @@ def evaluate(trees: Mapping[str, Expr], values: Values) -> Values:
     for name, tree in trees.items():
         emit.builder(Op.OUTPUT, emit(tree), data=name)
     recipes = {name: made.recipe for name, made in emit.supplied.items()}
-    params = {name: 1.0 for name, recipe in recipes.items() if recipe is None}
+    params: Values = {name: 1.0 for name, recipe in recipes.items() if recipe is None}
     params |= Table(emit.hoisted).evaluate(values)
     params |= Propagators(r for r in recipes.values() if isinstance(r, Propagator)).evaluate(values)
     program = exact.lower(emit.builder.build(), np.float64)

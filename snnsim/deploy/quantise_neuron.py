@@ -2,8 +2,8 @@
 
     U[k] = fade U[k-1] + sum over ports of gain A[k - late]        V[k] = keep V[k-1] + U[k] + rise
 
-V is the potential above its reset, U what the synaptic currents add to it in a step, A what arrives. Where an arrival moves
-the current first and the potential in the step after (`late` 1), U[k] stands for the current of step k - 1.
+V is the potential above its reset, U what the synaptic currents add to it in a step, A what arrives. Where an arrival
+moves the current first and the potential in the step after (`late` 1), U[k] stands for the current of step k - 1.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _SAME = 1e-9    # relative: what rounding makes of equal numbers
 class Neuron:
     """The numbers of the recurrence, floats or arrays [n].
 
-    gains: port -> gain. threshold: in V, None for one that never spikes; strict: V must exceed it. reset: the potential at
-    V = 0. refractory: steps. start: V in the beginning, and what the currents then add in the first step. currents: the
-    states that U is made of, and the factor and offset that make their sum of U.
+    gains: port -> gain. threshold: in V, None for one that never spikes; strict: V must exceed it. reset: the potential
+    at V = 0. refractory: steps. start: V in the beginning, and what the currents then add in the first step. currents:
+    the states that U is made of, and the factor and offset that make their sum of U.
     """
 
     keep: Numbers
@@ -101,15 +101,11 @@ class _Maker:
         self._check_spikes()
         self.problems.check()
         reset, rise = self._reset(keep)
-        threshold = None if self.form.threshold is None else self._threshold() - reset
-        if threshold is not None and np.any(threshold <= 0):
-            unit = int(np.argmin(threshold)) if np.ndim(threshold) else 0
-            raise InputError(Problem("spike", f"expected a threshold above the reset, found one {-np.min(threshold):g} "
-                                              f"below it for unit {unit}"))
+        first = self._sum(lambda name: self.initial[name] - self._level(name))
+        start = self.initial[self.form.potential] - reset, first
         strict = self.form.threshold is not None and self.form.threshold.strict
-        start = self.initial[self.form.potential] - reset, self._sum(lambda name: self._deviation(name))
-        return Neuron(keep, fade, gains, late, rise, threshold, strict, reset, self._refractory(), start,
-                      tuple(self.live), self._current())
+        return Neuron(keep, fade, gains, late, rise, self._threshold(reset), strict, reset,
+                      self.number.get("refractory", 0.0), start, tuple(self.live), self._current(fade, late))
 
     # --- what moves ---------------------------------------------------------------------------------------------------
 
@@ -139,34 +135,39 @@ class _Maker:
         for name in (self.form.potential, *self.live):
             own = keep if name == self.form.potential else self._own(name)
             if np.any(own < 0) or np.any(own > 1):
-                found = f"{float(np.min(own) if np.any(own < 0) else np.max(own)):g}"
-                self.problems.add(f"dynamics.{name}", f"expected what is left of {name} after a step to be between 0 and 1 "
-                                                      f"times what it was, found {found} times")
+                worst = float(np.min(own) if np.any(own < 0) else np.max(own))
+                expected = f"expected what is left of {name} after a step to be between 0 and 1 times what it was"
+                self.problems.add(f"dynamics.{name}", f"{expected}, found {worst:g} times")
         for name in self.live:
-            row = self.form.rows[name]
-            others = [other for other in row.states if other != name and (other == self.form.potential or self._moves(other))
-                      and np.any(self._of(name, "state", other))]
-            if others:
-                self.problems.add(f"dynamics.{name}", f"expected a current that decays by itself, found one that reads "
-                                                      f"{listed(others)}")
+            if others := [other for other in self.form.rows[name].states if self._feeds(other, name)]:
+                expected = "expected a current that decays by itself"
+                self.problems.add(f"dynamics.{name}", f"{expected}, found one that reads {listed(others)}")
             if name in self.form.resets:
                 self.problems.add(f"reset.{name}", f"expected {name} to go on after a spike, found a reset of it")
+
+    def _feeds(self, other: str, name: str) -> bool:
+        """Whether a current is fed by another state."""
+        moves = other == self.form.potential or self._moves(other)
+        return other != name and moves and bool(np.any(self._of(name, "state", other)))
 
     def _fade(self) -> Numbers:
         """What is left of the currents after a step; 0 where there is none."""
         fades = {name: self._own(name) for name in self.live}
         first = next(iter(fades.values()), 0.0)
         if any(not _same(1 - np.asarray(fade), 1 - np.asarray(first)) for fade in fades.values()):
-            found = listed(f"{self._time(fade)} of {name}" for name, fade in fades.items())
-            self.problems.add("dynamics", f"expected one time constant for all synaptic currents, found {found}")
+            times = listed(f"{self._time(fade)} of {name}" for name, fade in fades.items())
+            self.problems.add("dynamics", f"expected one time constant for all synaptic currents, found {times}")
         endless = [name for name, fade in fades.items() if np.any(fade == 1) and np.any(self._constant(name))]
         for name in endless:
-            self.problems.add(f"dynamics.{name}", "expected a current that settles, found one that a constant drives on")
+            text = "expected a current that settles, found one that a constant drives on"
+            self.problems.add(f"dynamics.{name}", text)
         return first
 
     def _time(self, fade: Numbers) -> str:
         worst = float(np.min(fade))
-        return to_text(float(f"{-self.dt / np.log(worst):.6g}"), TIME) if 0 < worst < 1 else f"no decay ({worst:g} in a step)"
+        if not 0 < worst < 1:
+            return f"no time constant ({worst:g} left after a step)"
+        return to_text(float(f"{-self.dt / np.log(worst):.6g}"), TIME)
 
     def _sum(self, of: Any) -> Numbers:
         return sum((self._of(self.form.potential, "state", name) * of(name) for name in self.live), 0.0)
@@ -175,54 +176,62 @@ class _Maker:
         """Where a current settles without arrivals."""
         return _over(self._constant(name), 1 - np.asarray(self._own(name)))
 
-    def _deviation(self, name: str) -> Numbers:
-        return self.initial[name] - self._level(name)
-
     def _gains(self, fade: Numbers) -> tuple[dict[str, Numbers], int]:
         """What an arrival at each port adds to U, and how many steps late."""
-        gains, lates = {}, {}
-        for port in self.used:
-            now = self._of(self.form.potential, "port", port)
-            then = self._sum(lambda name, port=port: self._of(name, "port", port))
-            if np.any(now) and not _same(then, now * fade):
-                self.problems.add(f"receive.{port}", f"expected arrivals that act on {self.form.potential} either at once, or "
-                                  "through a current, found both in a ratio that one decaying current does not have")
-            gains[port], lates[port] = (now, 0) if np.any(now) else (then, 1)
-            if not np.any(gains[port]):
-                self.problems.add(f"receive.{port}", f"expected arrivals that act on {self.form.potential}, found none")
+        found = {port: self._gain(port, fade) for port in self.used}
+        lates = {port: late for port, (_, late) in found.items()}
         if len(set(lates.values())) > 1:
-            found = listed(f"{port} {'one step later' if late else 'at once'}" for port, late in lates.items())
-            self.problems.add("receive", f"expected all ports to act on {self.form.potential} in the same step, found {found}")
-        return gains, max(lates.values(), default=0)
+            when = listed(f"{port} {'one step later' if late else 'at once'}" for port, late in lates.items())
+            expected = f"expected all ports to act on {self.form.potential} in the same step"
+            self.problems.add("receive", f"{expected}, found {when}")
+        return {port: gain for port, (gain, _) in found.items()}, max(lates.values(), default=0)
 
-    def _current(self) -> tuple[Numbers, Numbers]:
-        """Factor and offset that make the sum of all currents of U; factor 0 where they weigh differently."""
+    def _gain(self, port: str, fade: Numbers) -> tuple[Numbers, int]:
+        now = self._of(self.form.potential, "port", port)
+        then = self._sum(lambda name: self._of(name, "port", port))
+        expected = f"expected arrivals that act on {self.form.potential}"
+        if np.any(now) and not _same(then, now * fade):
+            both = "found both in a ratio that one decaying current does not have"
+            self.problems.add(f"receive.{port}", f"{expected} either at once, or through a current, {both}")
+        if not np.any(now) and not np.any(then):
+            self.problems.add(f"receive.{port}", f"{expected}, found none")
+        return (now, 0) if np.any(now) else (then, 1)
+
+    def _current(self, fade: Numbers, late: int) -> tuple[Numbers, Numbers]:
+        """Factor and offset that make of U the sum of all currents (of the step before, where it is late); factor 0
+        where they weigh differently."""
         weights = [self._of(self.form.potential, "state", name) for name in self.live]
         if not weights or not all(_same(weight, weights[0]) for weight in weights) or not np.all(weights[0]):
             return 0.0, 0.0
-        return _over(1.0, weights[0]), sum((self._level(name) for name in self.live), 0.0)
+        return _over(1.0 if late else fade, weights[0]), sum((self._level(name) for name in self.live), 0.0)
 
     # --- spikes -------------------------------------------------------------------------------------------------------
 
     def _check_spikes(self) -> None:
         if self.form.threshold is not None and np.any(self.number["slope"] <= 0):
-            self.problems.add("spike", f"expected a spike where {self.form.potential} is high, found one where it is low")
+            expected = f"expected a spike where {self.form.potential} is high"
+            self.problems.add("spike", f"{expected}, found one where it is low")
 
-    def _threshold(self) -> Numbers:
-        return _over(-np.asarray(self.number["offset"]), self.number["slope"])
+    def _threshold(self, reset: Numbers) -> Numbers | None:
+        """Above the reset."""
+        if self.form.threshold is None:
+            return None
+        height = _over(-np.asarray(self.number["offset"]), self.number["slope"]) - reset
+        if np.any(height <= 0):
+            unit = int(np.argmin(height)) if np.ndim(height) else 0
+            found = f"found one {-np.min(height):g} below it for unit {unit}"
+            raise InputError(Problem("spike", f"expected a threshold above the reset, {found}"))
+        return height
 
     def _reset(self, keep: Numbers) -> tuple[Numbers, Numbers]:
         """The potential at V = 0, and what V gains in every step."""
         v = self.form.potential
         added = self._constant(v) + self._sum(self._level)
         rest = _over(added, 1 - np.asarray(keep))
-        reset = self.number["reset"] if self.form.reset is not None else np.where(np.less(keep, 1), rest, self.initial[v])
+        start = np.where(np.less(keep, 1), rest, self.initial[v])
+        reset = start if self.form.reset is None else self.number["reset"]
         settled = np.isclose(reset, rest, rtol=_SAME, atol=0.0) & np.less(keep, 1)
         return _plain(reset), _plain(np.where(settled, 0.0, added - reset * (1 - np.asarray(keep))))
-
-    def _refractory(self) -> Numbers:
-        return self.number.get("refractory", 0.0)
-
 
 def _plain(value: Numbers) -> Numbers:
     return float(value) if np.ndim(value) == 0 else np.asarray(value, float)

@@ -17,14 +17,14 @@ _WORDS = {"semantics": ("lava010", "loihi1"), "refractory": ("refuse", "drop"), 
 class Options:
     """target: a chip (``snnsim.deploy.target``). semantics: whose whole numbers, ``lava010`` or ``loihi1``.
 
-    refractory: ``refuse`` a refractory time that the chip's neuron does not have, or ``drop`` it. long_delays: ``refuse``
-    those that the chip does not have, or ``cut`` them to its longest. preserve: when a decay must be rounded, weights and
-    bias are adjusted to keep the ``mean`` potential of a steady input, or nothing is, which keeps the ``jump`` of a single
-    spike. headroom: how many times the distance from reset to threshold the potential may move to either side.
-    split_signs: weights of both signs, where sources have both, become two projections, which doubles their resolution
-    and the axons. least_exponent: of weights; below 0 the chips differ in what they round. measure: for how long to run
-    the float network first, to see what potentials and currents do; None: not at all. arrays: an npz file for the
-    synapses that must be listed; None: in the network, or in a temporary file where they are many.
+    refractory: ``refuse`` a refractory time that the chip's neuron does not have, or ``drop`` it. long_delays:
+    ``refuse`` those that the chip does not have, or ``cut`` them to its longest. preserve: when a decay must be
+    rounded, weights and bias are adjusted to keep the ``mean`` potential of a steady input, or nothing is, which keeps
+    the ``jump`` of a single spike. headroom: how many times the distance from reset to threshold the potential may move
+    to either side. split_signs: weights of both signs, where sources have both, become two projections, which doubles
+    their resolution and the axons. least_exponent: of weights; below 0 the chips differ in what they round. measure:
+    for how long to run the float network first, to see what potentials and currents do; None: not at all. arrays: an
+    npz file for the synapses that must be listed; None: in the network, or in a temporary file where they are many.
     """
 
     target: str | Path = "loihi2"
@@ -43,7 +43,8 @@ class Options:
         for key, words in _WORDS.items():
             if (word := getattr(self, key)) not in words:
                 problems.add(key, unknown("choice", str(word), words))
-        if isinstance(self.headroom, bool) or not isinstance(self.headroom, (int, float)) or not 1 <= self.headroom <= 1e6:
+        number = isinstance(self.headroom, (int, float)) and not isinstance(self.headroom, bool)
+        if not number or not 1 <= self.headroom <= 1e6:
             problems.add("headroom", f"expected a number from 1 to 1000000, found {found(self.headroom)}")
         if not isinstance(self.split_signs, bool):
             problems.add("split_signs", f"expected true or false, found {found(self.split_signs)}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ _LIKE = "lif_psc_exp, lif_psc_delta and models like them can be quantised"
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run of the float network has shown of a population: the largest |V| and |U|, in the unit of its potential."""
+    """What a run of the float network has shown of a population: the largest |V| and |U|, in the unit of its
+    potential."""
 
     potential: float
     current: float
@@ -99,15 +100,15 @@ class _Population:
             self._check_semantics()
         elif not is_source(self.it):
             form = self._of_model(self._form)
-            neuron = self._of_model(lambda: make_neuron(form, self._values(), self._initial(), self._drives(), self._used()))
+            neuron = self._of_model(lambda: self._neuron(form))
             self.reading.forms[self.it.name], self.reading.neurons[self.it.name] = form, neuron
             self._check_refractory(form, neuron)
 
     def _check_semantics(self) -> None:
         found, wanted = self.it.model.fixed_point, self.options.semantics
         if found != wanted:
-            raise InputError(Problem("model", f"expected a model in whole numbers of {wanted}, found {self.it.model.name} of "
-                                              f"{found}; semantics={found!r} takes it"))
+            text = f"expected a model in whole numbers of {wanted}, found {self.it.model.name} of {found}"
+            raise InputError(Problem("model", f"{text}; semantics={found!r} takes it"))
 
     def _form(self) -> Form:
         rules = read_rules(self.it.model.document)
@@ -115,17 +116,19 @@ class _Population:
             raise InputError(Problem("spike", "expected a condition, found a number of spikes"))
         return read_form(rules)
 
-    def _of_model(self, read: Any) -> Any:
+    def _neuron(self, form: Form) -> Neuron:
+        values = {**self.plan.values, "dt": self.dt}
+        return make_neuron(form, values, self._initial(), self._drives(), self._used())
+
+    def _of_model(self, read: Callable[[], Any]) -> Any:
         """What `read` gives; its faults are those of the model."""
         try:
             return read()
         except InputError as error:
-            name = self.it.model.name
-            raise InputError([Problem("model", f"{name} is no LIF neuron of a chip: {p}; {_LIKE}")
-                              for p in error.problems]) from error
+            raise InputError([self._no_lif(str(problem)) for problem in error.problems]) from error
 
-    def _values(self) -> dict[str, Any]:
-        return {**self.plan.values, "dt": self.dt}
+    def _no_lif(self, why: str) -> Problem:
+        return Problem("model", f"{self.it.model.name} is no LIF neuron of a chip: {why}; {_LIKE}")
 
     def _initial(self) -> dict[str, Any]:
         return {name: self.plan.value(name, np.asarray(value, float)) for name, value in self.plan.initial.items()}
@@ -143,40 +146,50 @@ class _Population:
         steps = float(np.max(neuron.refractory))
         if form.refractory is None or steps <= 0:
             return
-        place = f"params.{(parameters_of(form.refractory.steps.args[0]) or ['t_ref'])[0]}"
-        found = to_text(round(steps * self.dt, 9), TIME)
+        time = round(steps * self.dt, 9)
         if self.options.refractory == "drop":
-            self.reading.dropped[self.it.name] = round(steps * self.dt, 9)
-        elif self.options.semantics == "lava010":
-            raise InputError(Problem(place, f"expected 0 ms, since Lava's fixed-point LIF has no refractory time, found {found}; "
-                                            "refractory='drop' leaves it out, semantics='loihi1' keeps it"))
-        elif steps > MOST_REFRACTORY:
-            most = to_text(round(MOST_REFRACTORY * self.dt, 9), TIME)
-            raise InputError(Problem(place, f"expected at most {most} ({MOST_REFRACTORY} steps), found {found}"))
-        elif form.refractory.held != (form.potential,):
-            raise InputError(Problem("model", f"{self.it.model.name} is no LIF neuron of a chip: refractory: expected hold: "
-                                              f"{form.potential}, found another; {_LIKE}"))
+            self.reading.dropped[self.it.name] = time
+            self.reading.neurons[self.it.name] = replace(neuron, refractory=0.0)
+            return
+        if self.options.semantics != "lava010" and form.refractory.held != (form.potential,):
+            held = f"hold: {', '.join(form.refractory.held)}" if form.refractory.held else "mute: true"
+            raise InputError(self._no_lif(f"refractory: expected hold: {form.potential}, found {held}"))
+        place = f"params.{(parameters_of(form.refractory.steps.args[0]) or ['t_ref'])[0]}"
+        problem = _refractory(self.options.semantics, steps, time, self.dt)
+        if problem:
+            raise InputError(Problem(place, problem))
+
+
+def _refractory(semantics: str, steps: float, time: float, dt: float) -> str:
+    """What is wrong with a refractory time; empty where nothing is."""
+    if semantics == "lava010":
+        return (f"expected 0 ms, since Lava's fixed-point LIF has no refractory time, found {to_text(time, TIME)}; "
+                "refractory='drop' leaves it out, semantics='loihi1' keeps it")
+    most = to_text(round(MOST_REFRACTORY * dt, 9), TIME)
+    fine = steps <= MOST_REFRACTORY
+    return "" if fine else f"expected at most {most} ({MOST_REFRACTORY} steps), found {to_text(time, TIME)}"
 
 
 def _check_input(reading: Reading, each: graph.Input) -> None:
-    targets = {link.target.name for link in getattr(each, "injections", ())}
-    if isinstance(each, graph.Noise) and targets:
-        raise InputError(Problem("type", "expected a constant current or spikes, found noise, which a chip's LIF does not "
-                                         "draw; a poisson input stands for it"))
+    if isinstance(each, graph.Noise):
+        text = "expected a constant current or spikes, found noise, which a chip's LIF does not draw"
+        raise InputError(Problem("type", f"{text}; a poisson input stands for it"))
     if isinstance(each, graph.Current) and (len(each.times) != 1 or each.times[0] > 0):
+        text = "expected a constant current from 0 ms on, since a bias does not change during a run"
         last = to_text(float(each.times[-1]), TIME)
-        raise InputError(Problem("times", "expected a constant current from 0 ms on, since a bias does not change during a "
-                                          f"run, found one that changes until {last}; spikes of a spike_times input can do it"))
+        raise InputError(Problem("times", f"{text}, found one that changes until {last}; spikes of a spike_times input "
+                                          "can do it"))
 
 
 def _check_projection(reading: Reading, p: graph.Projection) -> None:
     if p.coupling is not None:
-        raise InputError(Problem("coupling", f"expected spikes, which are all that a chip sends, found {p.coupling.model.name}"))
+        text = "expected spikes, which are all that a chip sends"
+        raise InputError(Problem("coupling", f"{text}, found {p.coupling.model.name}"))
     if p.synapse is not None and p.synapse.model.name != LEARNING:
-        raise InputError(Problem("synapse", f"expected weights that stay as they are, or {LEARNING}, found "
-                                            f"{p.synapse.model.name}"))
+        text = f"expected weights that stay as they are, or {LEARNING}"
+        raise InputError(Problem("synapse", f"{text}, found {p.synapse.model.name}"))
     if is_source(p.target) and not is_source(p.source):
-        raise InputError(Problem("to", f"expected neurons of the chip, found {p.target.name}, whose spikes the host makes "
-                                       f"({p.target.model.name})"))
+        text = f"expected neurons of the chip, found {p.target.name}, whose spikes the host makes"
+        raise InputError(Problem("to", f"{text} ({p.target.model.name})"))
 
 

@@ -18,7 +18,7 @@ from snnsim.units import unit_name
 
 @dataclass(frozen=True)
 class Change:
-    """A number that was wanted, what became of it, and by which part of it that differs; of the unit that suffers most."""
+    """A number that was wanted, what became of it, and by which part of it that is off; of the worst unit."""
 
     wanted: float
     got: float
@@ -29,14 +29,15 @@ class Change:
 class PopulationReport:
     """A population on the chip; potentials in `unit` of the float model.
 
-    scale: whole numbers for one `unit`, and least: what one of them is (the middle one, where units differ). limited_by:
-    what keeps the scale from being larger. lag: steps by which it is behind the float one. potential, current: time
-    constants in ms (None: nothing is left after a step). threshold: above the reset. rest: where the constant input alone
-    takes the potential, above the reset (without a leak: per step). mended: what weights were multiplied with to make up
-    for the time constants. rounding: at most so far off is the potential because each step cuts fractions. lowest: where
-    the potential saturates, and reach: how far from the reset it is expected to go. current_share: the part of its range
-    that the current is expected to use. overflow: how many arrivals of the largest weight in one step overflow the
-    current, which then turns its sign (None: nothing arrives). dropped: ms of refractory time left out.
+    scale: whole numbers for one `unit`, and least: what one of them is (the middle one, where units differ).
+    limited_by: what keeps the scale from being larger. lag: steps by which it is behind the float one. potential,
+    current: time constants in ms (None: nothing is left after a step). threshold: above the reset. rest: where the
+    constant input alone takes the potential, above the reset (without a leak: per step). mended: what weights were
+    multiplied with to make up for the time constants. rounding: at most so far off is the potential because each step
+    cuts fractions. lowest: where the potential saturates, and reach: how far from the reset it is expected to go.
+    current_share: the part of its range that the current is expected to use. overflow: how many arrivals of the largest
+    weight in one step overflow the current, which then turns its sign (None: nothing arrives). dropped: ms of
+    refractory time left out.
     """
 
     population: str
@@ -66,10 +67,11 @@ class ProjectionReport:
     """A projection on the chip; errors in parts of the weights.
 
     place: in the network as it was given. listed: its synapses are named one by one. step: the smallest change of a
-    weight, in the unit it had. mean: of the sum of all, over the sum of their sizes; rms, over their root mean square; largest: of any,
-    over the largest weight. zero, cut: the part of the synapses that became 0 though they were not, or reached the largest
-    mantissa. delays: steps on the chip, smallest and largest; added: steps that they are longer than in the float network;
-    rounded: by how many ms a delay is off for having to be whole steps; too_long: the part that is cut to the longest.
+    weight, in the unit it had. mean: of the sum of all, over the sum of their sizes; rms, over their root mean square;
+    largest: of any, over the largest weight. zero, cut: the part of the synapses that became 0 though they were not, or
+    reached the largest mantissa. delays: steps on the chip, smallest and largest; added: steps that they are longer
+    than in the float network; rounded: by how many ms a delay is off for having to be whole steps; too_long: the part
+    that is cut to the longest.
     """
 
     projection: str
@@ -141,7 +143,8 @@ def _change(wanted: Numbers, got: Numbers, size: Numbers | None = None) -> Chang
 
 
 def population_report(
-    population: graph.Population, potential: str, fit: Fit, params: dict[str, Any], chip_model: str, dt: float, dropped: float,
+    population: graph.Population, potential: str, fit: Fit, params: dict[str, Any], chip_model: str, dt: float,
+    dropped: float,
 ) -> PopulationReport:
     """The report of one population with the parameters it got."""
     neuron, size = fit.neuron, float(np.median(fit.size))
@@ -240,7 +243,8 @@ def _rounded(part: Part, dt: float) -> float:
 
 def input_report(each: graph.Input, link: graph.Link, factor: float, whole: int) -> InputReport:
     """The report of an input into one population."""
-    return InputReport(each.name, link.target.name, each.kind, _change(link.weight, whole / factor if factor else 0.0), whole)
+    weight = _change(link.weight, whole / factor if factor else 0.0)
+    return InputReport(each.name, link.target.name, each.kind, weight, whole)
 
 
 def no_leak(neuron: Neuron, fit: Fit) -> bool:

@@ -21,9 +21,9 @@ _TINY = 1e-12         # a smaller error is that of the arithmetic
 class Load:
     """What arrives at a population by one way.
 
-    weights: an ordinary sample, float64 [k], in units in which `height` is the threshold. count: arrivals within the time
-    that the potential remembers. synapse: mantissas with an exponent; else whole numbers. mixed: of both signs. largest: a
-    weight of this size must have a mantissa.
+    weights: an ordinary sample, float64 [k], in units in which `height` is the threshold. count: arrivals within the
+    time that the potential remembers. synapse: mantissas with an exponent; else whole numbers. mixed: of both signs.
+    largest: a weight of this size must have a mantissa.
     """
 
     weights: Floats
@@ -71,6 +71,9 @@ class Room:
             "weights": (self.weight, MOST_MANTISSA << MOST_EXPONENT),
         }
         return {reason: most / value for reason, (value, most) in largest.items() if value > 0}
+
+
+NO_ROOM = Room(0.0, 0.0, 0.0, 0.0, 0.0)   # of what nothing limits
 
 
 def best_scale(loads: Iterable[Load], most: float, least: int = 0) -> float:

@@ -23,7 +23,8 @@ _SAMPLE = 1 << 14
 
 @dataclass(frozen=True)
 class Drawn:
-    """All synapses of a projection: units int64 [k], weights float64 [k] in the unit of the port, delays in steps [k]."""
+    """All synapses of a projection: units int64 [k], weights float64 [k] in the unit of the port, delays in steps
+    [k]."""
 
     source: Ints
     target: Ints
@@ -38,14 +39,15 @@ class Drawn:
 def draw(projection: Projection, seed: int, dt: float) -> Drawn:
     """The synapses of the float network."""
     blocks = [_columns(projection, block, seed, dt) for block in projection.bound.blocks()]
-    kinds = (np.int64, np.int64, np.float64, np.int64)
-    columns = zip(*blocks, strict=True) if blocks else [[np.zeros(0)]] * 4
-    return Drawn(*(np.concatenate(list(column)).astype(kind) for column, kind in zip(columns, kinds, strict=True)))
+    columns = zip(*blocks, strict=True) if blocks else [(np.zeros(0),)] * 4
+    source, target, weight, delay = map(np.concatenate, columns)
+    return Drawn(source.astype(np.int64), target.astype(np.int64), weight, delay.astype(np.int64))
 
 
 def _columns(projection: Projection, block: Any, seed: int, dt: float) -> tuple[Any, ...]:
-    weight, delay = (np.broadcast_to(_values(projection, key, block, seed), len(block.source)) for key in ("weight", "delay"))
-    return block.source, block.target, weight, delay_steps(delay, dt)
+    weight, delay = (_values(projection, key, block, seed) for key in ("weight", "delay"))
+    size = len(block.source)
+    return block.source, block.target, np.broadcast_to(weight, size), np.broadcast_to(delay_steps(delay, dt), size)
 
 
 def _values(projection: Projection, key: str, block: Any, seed: int) -> Any:
@@ -64,7 +66,8 @@ def longest_delay(projection: Projection, seed: int) -> float:
 
 
 def sample(projection: Projection, seed: int) -> Floats:
-    """Ordinary weights of a projection, float64 [k], in the unit of the port; with the extremes of those that are listed."""
+    """Ordinary weights of a projection, float64 [k], in the unit of the port; with the extremes of those that are
+    listed."""
     value = projection.weight
     if value.constant is not None:
         return np.array([value.constant])
@@ -79,9 +82,10 @@ def thinned(values: Floats, most: int) -> Floats:
 
 
 def largest(value: Value) -> float:
-    """The largest size of a weight whose distribution says it and comes near it; 0 where tails are long or cut anyhow."""
-    ends = abs(value.low), abs(value.high)
-    return max(ends) if isinstance(value, (Constant, Discrete, Uniform, Normal)) and not value.low < 0 < value.high else 0.0
+    """The largest size of a weight whose distribution says it and comes near it; 0 where tails are long or cut
+    anyhow."""
+    near = isinstance(value, (Constant, Discrete, Uniform, Normal)) and not value.low < 0 < value.high
+    return max(abs(value.low), abs(value.high)) if near else 0.0
 
 
 def scaled(value: Value, factor: float) -> Value | None:

@@ -1,4 +1,5 @@
-"""What arrives at a population: the weights of each way in, how often, and how far it can move current and potential."""
+"""What arrives at a population: the weights of each way in, how often, and how far it can move current and
+potential."""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ _LONGEST = 1000.0    # steps that a potential without a leak is taken to remembe
 class Way:
     """One way into a population: a projection, or an input.
 
-    weights: a sample, float64 [k], in the unit of the port; ports: for those >= 0 and those < 0. mean: arrivals at a unit
-    in a step; busy: when much is going on; most: never more. synapse: stored on the chip; else the host's. largest: no
-    weight is larger, and the rule stays if this one has a place; 0 where that is not so.
+    weights: a sample, float64 [k], in the unit of the port; ports: for those >= 0 and those < 0. mean: arrivals at a
+    unit in a step; busy: when much is going on; most: never more. synapse: stored on the chip; else the host's.
+    largest: no weight is larger, and the rule stays if this one has a place; 0 where that is not so.
     """
 
     weights: Floats

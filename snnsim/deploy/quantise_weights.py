@@ -12,7 +12,9 @@ from snnsim import graph
 from snnsim.assemble import projection_label
 from snnsim.deploy.quantise_delays import Delays
 from snnsim.deploy.quantise_fitting import Fit
-from snnsim.deploy.quantise_integers import MOST_MANTISSA, Mantissas, best_exponent, quantised
+from snnsim.deploy.quantise_integers import (
+    MOST_MANTISSA, Mantissas, best_exponent, mantissas, quantised,
+)
 from snnsim.deploy.quantise_reading import Reading
 from snnsim.deploy.quantise_synapses import Drawn, Floats, draw, largest, later, sample, scaled
 from snnsim.distributions import Constant, Value
@@ -25,8 +27,9 @@ class Part:
     """A projection of the network in whole numbers: one of the float network, or what a sign of it becomes.
 
     wanted: weights in mantissas of exponent 0, float64 [k], a sample where they are kept; got: what became of them.
-    weight, delay: of the rule that is kept. drawn: the synapses that are listed, with the delays of the chip. added: steps
-    that its delays are longer. delays: steps, smallest and largest; cut: the part of them that the chip does not have.
+    weight, delay: of the rule that is kept. drawn: the synapses that are listed, with the delays of the chip. added:
+    steps that its delays are longer. delays: steps, smallest and largest; cut: the part of them that the chip does not
+    have.
     """
 
     projection: graph.Projection
@@ -76,10 +79,8 @@ class Weights:
         alike = _drawn_alike(p, projection_label(name, p.source, p.target, False, {*self.taken}))
         drawn = None if delay is not None and alike else draw(p, self.net.seed, self.net.dt)
         drawn = drawn and replace(drawn, delay=self.delays.on_chip(p, drawn.delay))
-        none = np.zeros(0)
-        got = Mantissas(none.astype(np.int64) if drawn is None else drawn.weight, 0)
         weight = weight.expression if isinstance(weight, Synaptic) else weight
-        part = Part(p, name, none, got, added, (0, 0), 0.0, weight, delay, drawn)
+        part = Part(p, name, np.zeros(0), Mantissas(np.zeros(0, np.int64), 0), added, (0, 0), 0.0, weight, delay, drawn)
         self.taken.add(self.label(part))
         return part
 
@@ -109,9 +110,9 @@ class Weights:
             return None
         if isinstance(weight, Constant):
             weight = Constant(weight.dimension, float(np.clip(weight.value, -MOST_MANTISSA, MOST_MANTISSA)))
-        got = Mantissas(np.clip(np.rint(wanted / 2.0**exponent), -MOST_MANTISSA, MOST_MANTISSA).astype(np.int64), exponent)
-        steps = (int(delay_steps(p.delay.low, self.net.dt)) + added, int(delay_steps(p.delay.high, self.net.dt)) + added)
-        return Part(p, name, wanted, got, added, steps, 0.0, weight, delay)
+        ends = (int(delay_steps(end, self.net.dt)) + added for end in (p.delay.low, p.delay.high))
+        got = Mantissas(mantissas(wanted, exponent, False), exponent)
+        return Part(p, name, wanted, got, added, (next(ends), next(ends)), 0.0, weight, delay)
 
     # --- listed -------------------------------------------------------------------------------------------------------
 
@@ -138,7 +139,8 @@ def _of(factor: Any, drawn: Drawn) -> Any:
 
 
 def _sides(drawn: Drawn, wanted: Floats, n: int, split: bool) -> dict[str, Any]:
-    """Synapses by the sign of their source: ``exc``, ``inh``; all as ``mixed`` where a source has both, unless split."""
+    """Synapses by the sign of their source: ``exc``, ``inh``; all as ``mixed`` where a source has both, unless
+    split."""
     up, down = np.zeros(n, bool), np.zeros(n, bool)
     up[drawn.source[wanted > 0]] = True
     down[drawn.source[wanted < 0]] = True

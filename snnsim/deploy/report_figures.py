@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RASTER_MS, RASTER_SPIKES = 500.0, 40_000  # shown of a recording; of more spikes, units are left out
 FEW_ROWS = 300  # units in a raster with lines in place of dots
 MOST_DOTS = 5_000  # units in the plot of rates, of each population
+LINES = {"marker": "|", "s": 8.0, "linewidths": 0.8}
+POINTS = {"marker": ".", "s": 2.5, "linewidths": 0}
 KEPT, LOST, GAINED = "#9a9a9a", "#d55e00", "#0072b2"
 Figure = tuple[str, str]
 
@@ -64,7 +66,7 @@ class Dots:
         shown = spikes * self.span / max(duration, 1e-9)
         self.every = max(1, int(-(-shown // RASTER_SPIKES)))
         few = max((hi for _, hi in rows.values()), default=0) <= FEW_ROWS
-        self.look: dict[str, Any] = {"marker": "|", "s": 8.0, "linewidths": 0.8} if few else {"marker": ".", "s": 2.5, "linewidths": 0}
+        self.look: dict[str, Any] = LINES if few else POINTS
 
     def draw(self, axis: Axes, name: str, times: NDArray[np.floating], ids: NDArray[np.int64], paint: str) -> None:
         """Spikes of a population in one colour."""

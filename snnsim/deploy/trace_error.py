@@ -19,12 +19,14 @@ Floats = NDArray[np.float64]
 class Scale:
     """What a fixed-point state stands for: f of `variable` is f * size + offset in the unit of the float one.
 
-    size, offset: numbers, or arrays over the units of the population.
+    size, offset: numbers, or arrays over the units of the population. late: steps that it comes after the population's
+    other states.
     """
 
     variable: str
     size: Any
     offset: Any = 0.0
+    late: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def trace_error(before: Result, after: Result, key: tuple[str, str], scale: Scal
     """
     population, variable = key
     expected, found = before.trace(population, variable), after.trace(population, scale.variable)
-    rows, columns, others = _shared(expected, found, lag * before.dt)
+    rows, columns, others = _shared(expected, found, (lag + scale.late) * before.dt)
     values = expected.data[rows[0]][:, columns].astype(np.float64)
     units = expected.units[columns]
     stood = found.data[rows[1]][:, others] * _chosen(scale.size, units) + _chosen(scale.offset, units)

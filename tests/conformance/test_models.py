@@ -13,6 +13,9 @@ from snnsim.units import CURRENT, DIMENSIONLESS, RATE, TIME, VOLTAGE
 WEIGHT = {VOLTAGE: "3 mV", CURRENT: "100 pA", CURRENT / VOLTAGE: "4 nS", VOLTAGE / TIME: "3 mV/ms", RATE: "5 Hz",
           DIMENSIONLESS: 1}
 
+# By default it is reset in every step, before anything can come together.
+PARAMS = {"loihi_lif_reset": {"reset_interval": 50}}
+
 
 def network(name: str, precision: str, dt: str = "0.1 ms") -> sn.Network:
     """A few cells of one model, connected at random, with Poisson input to each port."""
@@ -24,7 +27,7 @@ def network(name: str, precision: str, dt: str = "0.1 ms") -> sn.Network:
     if name == "poisson":
         net.population("cells", 40, name, rate={"uniform": ["0 Hz", "300 Hz"]})
         return net
-    cells = net.population("cells", 40, name)
+    cells = net.population("cells", 40, name, **PARAMS.get(name, {}))
     for name_, dimension in model.drives.items():
         value = {CURRENT: "700 pA", VOLTAGE / TIME: "10 mV/ms", RATE: "100 Hz", DIMENSIONLESS: 0.01}[dimension]
         net.input(f"current_{name_}", type="current", to=cells, amplitude=value, input=name_)

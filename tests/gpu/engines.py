@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import graded
 import numpy as np
 from gpu.host import HostDevice
 
@@ -88,7 +89,7 @@ def given() -> sn.Network:
 
 
 NETWORKS: dict[str, Callable[[], sn.Network]] = {
-    "lists": lists, "rings": rings, "wide": wide, "far": far, "levels": levels, "given": given}
+    "lists": lists, "rings": rings, "wide": wide, "far": far, "levels": levels, "given": given, "graded": graded.mixed}
 
 
 @cache
@@ -110,6 +111,7 @@ class Outcome:
 
     step: np.ndarray
     unit: np.ndarray
+    payload: np.ndarray | None
     traces: list[np.ndarray]
     states: dict[tuple[str, str], np.ndarray]
 
@@ -122,8 +124,9 @@ def run(engine: Engine, plan: Plan, *pieces: int) -> Outcome:
         while engine.done < last:
             chunks.append(engine.advance(last - engine.done))
     traces = [np.concatenate(rows) for rows in zip(*(chunk.traces for chunk in chunks), strict=True)]
-    step, unit = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("step", "unit"))
-    return Outcome(step, unit, traces, states_of(engine, plan))
+    names = ("step", "unit", "payload") if plan.graded else ("step", "unit")
+    step, unit, *payload = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names)
+    return Outcome(step, unit, payload[0] if payload else None, traces, states_of(engine, plan))
 
 
 def states_of(engine: Engine, plan: Plan) -> dict[tuple[str, str], np.ndarray]:
@@ -140,12 +143,13 @@ def expected(name: str, steps: int) -> Outcome:
 
 def assert_same(found: Outcome, wanted: Outcome) -> None:
     """Equal bits."""
-    assert_equal([found.step, found.unit, *found.traces], [wanted.step, wanted.unit, *wanted.traces])
+    assert_equal([found.step, found.unit, found.payload, *found.traces],
+                 [wanted.step, wanted.unit, wanted.payload, *wanted.traces])
     assert found.states.keys() == wanted.states.keys()
     assert_equal(found.states.values(), wanted.states.values())
 
 
-def assert_equal(found: Iterable[np.ndarray], wanted: Iterable[np.ndarray]) -> None:
+def assert_equal(found: Iterable[np.ndarray | None], wanted: Iterable[np.ndarray | None]) -> None:
     """Arrays one by one."""
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -11,6 +11,7 @@ from gpu.cubins import ARCHITECTURES, compiled, needs_nvrtc
 from gpu.gxx import needs_gxx
 from gpu.host import HostDevice
 from gpu.races import needs_tsan, races
+from graded import LEAKY
 
 import snnsim as sn
 from snnsim.backends.cupy.build import Table, build, synapse_columns, table_bytes
@@ -216,6 +217,25 @@ def test_widths(bits: int, column: bool, weight: str, delay: Any, precision: str
     words = [bundle.word for layout in layouts(plan) for bundle in layout.bundles]
     assert (bits, column) in {(word.bits, word.column) for word in words}
     check(plan)
+
+
+@pytest.mark.parametrize("fixed_point", ["lava010", "loihi1"])
+@pytest.mark.parametrize("settings", [
+    {}, {"num_weight_bits": 5}, {"weight_exp": 7}, {"weight_exp": -3, "num_weight_bits": 7}, {"num_message_bits": 24},
+    {"weight_exp": 7, "num_weight_bits": 8, "sign_mode": "mixed"},
+], ids=str)
+@pytest.mark.parametrize("weight", [
+    {"uniform": [-255, 254]}, {"uniform": [0, 255]}, {"normal": {"mean": -90, "sd": 40, "low": -255, "high": -1}},
+    {"discrete": {"values": [-7, 3, -1, 128]}}, [int(w) for w in RNG.integers(-256, 256, 4001)], -33, 200,
+], ids=lambda weight: str(weight)[:20])
+def test_mantissas(weight: Any, settings: dict[str, int], fixed_point: str) -> None:
+    """Weights in whole numbers: cut at their lowest bits, and shifted, as the host does it."""
+    net = sn.Network(dt="1 ms", seed=5)
+    net.model("leaky", {**LEAKY, "fixed_point": fixed_point})
+    source_, target = net.population("source", N_SOURCE, "leaky"), net.population("target", N_TARGET, "leaky")
+    net.project(source_, target, sn.fixed_total(4001), weight, {"uniform": ["1 ms", "63 ms"]}, **settings)
+    plan = make_plan(net)
+    check(plan, [Layout.of(plan, 1), Layout.of(plan, 40, range(9, 40))])
 
 
 def test_several_projections_in_a_bundle() -> None:

@@ -78,8 +78,10 @@ def drawn(case: Case, population: Population, states: dict[str, np.ndarray], ran
     weights = [abs(value) for name, value in population.params.items() if name.endswith(".weight")]
     most = int(min(20, (1 << (55 if case.wide else 28)) // max([1, *weights])))
     size = 1 << int(random.choice([4, 20, 50 if case.wide else 29]))
-    # Where arrivals are counted, counts beyond those that the plan allows would not be numbers of 32 bits.
-    sizes = {name: min(size, port.bound) if case.update.counted else size for name, port in population.ports.items()}
+    # Where arrivals are counted, counts beyond those that the plan allows would not be numbers of 32 bits; in whole
+    # numbers, products of such would not be numbers of 64.
+    bounded = case.update.counted or program.whole
+    sizes = {name: min(size, port.bound) if bounded else size for name, port in population.ports.items()}
     return Inputs(
         states, {port: random.integers(-sizes[port], sizes[port], N) for port in program.uses(Op.ARRIVAL)},
         {drive: random.normal(0, 500, N).astype(case.dtype) for drive in program.uses(Op.DRIVE)},
@@ -91,7 +93,7 @@ def drawn(case: Case, population: Population, states: dict[str, np.ndarray], ran
 
 def begun(case: Case, population: Population, random: np.random.Generator) -> dict[str, np.ndarray]:
     """States around their initial values."""
-    kinds = {Type.REAL: case.dtype, Type.INT: np.int32}
+    kinds = {Type.REAL: case.dtype, Type.INT: case.whole}
     return {name: (np.asarray(population.initial[name]) + random.integers(0, 4, N) * random.uniform(0, 5)).astype(kinds[kind])
             for name, kind in case.program.states.items()}
 
@@ -129,7 +131,7 @@ def test_machine_code(name: str, precision: str) -> None:
     """NVRTC takes the text of every model, rounds every operation, and computes nothing in another precision."""
     for case in cases_of(plan_of(name, precision), np.random.default_rng(5))[-1:]:
         cubins.compiled(case.kernel(), 90)
-        other = ".f64" if precision == "single" else ".f32"
+        other = ".f64" if case.dtype == np.float32 else ".f32"
         assert other not in cubins.ptx(case.kernel(), 90)
 
 
@@ -153,6 +155,8 @@ def operands(op: Op, kinds: tuple[Type, ...], dtype: Any) -> list[np.ndarray]:
     if op is Op.SCALE2:
         scales = np.arange(*((-126, 128) if dtype == np.float32 else (-1022, 1024)), 9).astype(dtype)
         rows = [row.ravel() for row in np.meshgrid(numbers(dtype), scales)]
+    if op in (Op.SHL, Op.SHR):
+        rows = [row.ravel() for row in np.meshgrid(_WHOLE, np.arange(32))]
     keep = np.ones(rows[0].size, bool)
     if op in (Op.EXPONENT, Op.MANTISSA):
         keep = (rows[0] >= np.finfo(dtype).tiny) & (rows[0] < np.inf)
@@ -172,7 +176,10 @@ def single(op: Op, kinds: tuple[Type, ...], result: Type) -> Program:
     return b.build()
 
 
-FORMS = [(op, kinds, result) for op, forms in SIGNATURES.items() for kinds, result in forms if kinds and op not in EFFECTS]
+# Of real numbers these are for the host alone.
+HOST = {Op.TRUNC, Op.SHL, Op.SHR}
+FORMS = [(op, kinds, result) for op, forms in SIGNATURES.items() for kinds, result in forms
+         if kinds and op not in EFFECTS and not (op in HOST and Type.REAL in kinds)]
 
 
 def stored(kind: Type, row: np.ndarray) -> np.ndarray:
@@ -194,7 +201,7 @@ def test_single_operations(tmp_path: Path, dtype: Any) -> None:
 
 def test_every_operation_is_covered() -> None:
     """What is not among the single operations are the leaves and effects, which random programs have."""
-    assert {op for op, _, _ in FORMS} | set(LEAVES) | EFFECTS == set(Op)
+    assert {op for op, _, _ in FORMS} | set(LEAVES) | EFFECTS == set(Op) - {Op.TRUNC}
 
 
 @needs_gxx
@@ -218,6 +225,7 @@ def test_constants(tmp_path: Path, dtype: Any) -> None:
 LEAVES = {Op.CONST: None, Op.PARAM: "p", Op.WHOLE: "q", Op.STATE: "x", Op.ARRIVAL: "in", Op.DRIVE: "d",
           Op.POISSON: ("noise", "m"), Op.UNIFORM: "u", Op.NORMAL: "z"}
 _MOST = 1 << 30     # what whole numbers stay below, so that they need no more than 32 bits
+_SHIFT = 9          # most bits to shift by
 
 
 class Grown:
@@ -255,6 +263,8 @@ class Grown:
         if op is Op.TO_INT:
             return 1 << 20
         bounds = [self.bound[a] for a, kind in zip(args, kinds, strict=True) if kind is Type.INT]
+        if op in (Op.SHL, Op.SHR):
+            return bounds[0] << (_SHIFT if op is Op.SHL else 0)
         return bounds[0] * bounds[1] if op is Op.MUL else sum(bounds)
 
     def _within(self, op: Op, kinds: tuple[Type, ...], args: list[int]) -> list[int]:
@@ -265,6 +275,8 @@ class Grown:
             return [args[0], self.b(Op.FLOOR, self._between(-126.0, args[1], 127.0))]
         if op is Op.TO_INT and kinds == (Type.REAL,):
             return [self._between(-1e6, args[0], 1e6)]
+        if op in (Op.SHL, Op.SHR):
+            return [args[0], self._between(0, args[1], _SHIFT)]
         return args
 
     def _between(self, low: float, value: int, high: float) -> int:

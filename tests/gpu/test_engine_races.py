@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import coupled
+import graded
 import learning
 import pytest
 from gpu import engines
@@ -52,7 +53,7 @@ def learns() -> sn.Network:
 
 NETWORKS: dict[str, Callable[[], sn.Network]] = {
     "rings": rings, "lists": lists, "volleys": volleys, "levels": engines.levels, "given": engines.given, "learns": learns,
-    "coupled": lambda: coupled.many("single")}
+    "coupled": lambda: coupled.many("single"), "graded": graded.mixed}
 
 
 def advance(name: str, strategy: str, mutant: str = "") -> None:

@@ -95,7 +95,7 @@ def _reference_after(plan: Any, steps: int) -> Any:
     return engine
 
 
-@pytest.mark.parametrize("name", ["given", "levels"])
+@pytest.mark.parametrize("name", ["given", "levels", "graded"])
 def test_recordings_are_equal(name: str, tmp_path: Path) -> None:
     """All that was recorded, bit for bit."""
     contents = {}

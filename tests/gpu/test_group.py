@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import coupled
+import graded
 from gpu.gxx import needs_gxx
 from gpu.host import HostDevice
 
@@ -41,7 +42,7 @@ def levels() -> sn.Network:
 
 
 NETWORKS: dict[str, Callable[[], sn.Network]] = {
-    "microcircuit": small_microcircuit, "levels": levels,
+    "microcircuit": small_microcircuit, "levels": levels, "graded": graded.mixed, "learning": graded.learning,
     "pair": lambda: coupled.pair("double"), "noisy": lambda: coupled.many("single"),
 }
 
@@ -54,6 +55,7 @@ def group(plan: Plan, members: int = 3, parts: int = 2) -> GpuGroup:
 def same_chunk(found: Any, expected: Any) -> None:
     assert np.array_equal(found.step, expected.step)
     assert np.array_equal(found.unit, expected.unit)
+    assert np.array_equal(found.payload, expected.payload)
     for rows, others in zip(found.traces, expected.traces, strict=True):
         assert np.array_equal(rows, others)
 
@@ -76,7 +78,7 @@ def test_equal_to_reference(name: str, members: int) -> None:
         assert np.array_equal(own, other)
 
 
-@pytest.mark.parametrize("name", ["microcircuit", "levels"])
+@pytest.mark.parametrize("name", ["microcircuit", "levels", "graded"])
 def test_goes_back_and_takes_over(name: str) -> None:
     """A group can be restored, and goes on from the states and spikes of another engine."""
     plan = make_plan(NETWORKS[name]())

@@ -32,6 +32,7 @@ extern "C" { float floorf(float), fabsf(float), sqrtf(float); double floor(doubl
 """
 _C_NAMES = {np.float32: "float", np.float64: "double", np.int32: "int", np.int64: "long long", np.uint32: "unsigned"}
 _BY_VALUE = ("drive", "poisson", "words")
+_MOST = (1 << 31) - 1   # of a payload, where it does not fit into 24 bits
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Inputs:
 
 @dataclass
 class Result:
-    """What a step leaves: states and outputs by name, the number of spikes of each unit."""
+    """What a step leaves: states and outputs by name, the number of spikes of each unit or its payload."""
 
     states: dict[str, np.ndarray]
     outputs: dict[str, np.ndarray]
@@ -63,26 +64,26 @@ class Case:
         self.program, self.dtype, self.params, self.wide = program, dtype, dict(params or {}), wide
         per_unit = {name for name, value in self.params.items() if np.ndim(value)}
         self.update = emit_update(program, dtype, per_unit, wide)
-        self.lowered = lower(program, dtype)
+        self.lowered, self.whole = lower(program, dtype), np.int64 if program.whole else np.int32
 
     # --- the interpreter's answer ------------------------------------------------------------------------------------
 
     def expected(self, inputs: Inputs, n: int) -> Result:
-        """What ``interpret`` says; whole numbers in 32 bits, as they are stored."""
+        """What ``interpret`` says; whole numbers in 32 or 64 bits, as they are stored."""
         env = Environment(self.dtype, self.params, inputs.states, inputs.arrivals, inputs.drives,
                           lambda op, data: inputs.counts[data] if op is Op.POISSON else self._uniform(inputs.words[data]))
         effects = interpret(self.lowered, env)
         states = inputs.states | {name: self._stored(name, value, n) for name, value in effects.stored.items()}
         outputs = {name: np.broadcast_to(value, n) for name, value in effects.outputs.items()}
-        spikes = np.broadcast_to(effects.emitted.get("spikes", 0), n)
-        return Result(states, outputs, np.asarray(spikes).astype(np.int32))
+        spikes = np.broadcast_to((effects.emitted | effects.sent).get("spikes", 0), n)
+        return Result(states, outputs, np.clip(spikes, -_MOST, _MOST).astype(np.int32))
 
     def _uniform(self, words: np.ndarray) -> np.ndarray:
         bits = 9 if self.dtype == np.float32 else 0
         return ((words >> np.uint32(bits)).astype(np.float64) + 0.5) * 2.0 ** (bits - 32)
 
     def _stored(self, name: str, value: Any, n: int) -> np.ndarray:
-        kind = self.dtype if self.program.states[name] is Type.REAL else np.int32
+        kind = self.dtype if self.program.states[name] is Type.REAL else self.whole
         return np.broadcast_to(np.asarray(value).astype(kind), n)
 
     # --- the compiled function ---------------------------------------------------------------------------------------
@@ -90,12 +91,12 @@ class Case:
     def type_of(self, kind: str, data: Any) -> Any:
         """The NumPy type of an argument, by the contract."""
         if kind == "wholes":
-            return np.int64 if self.wide else np.int32
+            return np.int64 if self.wide else self.whole
         if kind == "arrival":
             return np.int64 if data in self.wide else np.int32
         whole = (kind == "param" and data in self.program.uses(Op.WHOLE)) or (
             kind == "state" and self.program.states[data] is Type.INT)
-        return np.int32 if whole or kind == "poisson" else np.uint32 if kind == "words" else self.dtype
+        return self.whole if whole else {"poisson": np.int32, "words": np.uint32}.get(kind, self.dtype)
 
     def _functions(self) -> str:
         return "".join((*self.update.functions, self.update.source))

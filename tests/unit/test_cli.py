@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import sys
+from unittest.mock import Mock
 
 import pytest
 
 from snnsim.cli import main
+from snnsim.cli import progress as progress_module
 from snnsim.cli.app import COMMANDS
 from snnsim.cli.output import print_json, print_table
 from snnsim.cli.progress import Progress
@@ -73,6 +75,19 @@ def test_progress_shows_time_speed_and_time_left_on_a_terminal(monkeypatch):
     assert "of 1.000 s" in shown
     assert "real-time factor" in shown
     assert "left" in shown
+
+
+def test_progress_of_a_second_run_begins_anew(monkeypatch):
+    """Steps that count from the beginning again give no negative speed."""
+    bar = Mock()
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(progress_module, "_bar", lambda: bar)
+    with Progress(dt=0.1) as progress:
+        for step in (9_000, 10_000, 10, 20):
+            progress(step, 10_000)
+    speeds = [call.kwargs["speed"] for call in bar.update.call_args_list]
+    assert [speed == "real-time factor -" for speed in speeds] == [True, False, True, False]
+    assert not any("factor -0" in speed for speed in speeds)
 
 
 @pytest.mark.parametrize(("terminal", "shown"), [(True, False), (False, True)])

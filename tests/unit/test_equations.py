@@ -210,9 +210,10 @@ def test_reset_is_simultaneous_and_sees_arrivals() -> None:
     assert (stored["x"], stored["y"]) == (2.0, 7.0)
 
 
-def test_previous_is_the_value_before_the_step() -> None:
-    """An upward crossing is one spike."""
-    document = {"dynamics": "x[n+1] = x + 1 : 1", "spike": "x > 2 and previous(x) <= 2"}
+@pytest.mark.parametrize("before", ["previous(x)", "x[n]", "old"])
+def test_previous_is_the_value_before_the_step(before: str) -> None:
+    """An upward crossing is one spike; a sub-expression of such a value stands for the same everywhere."""
+    document = {"dynamics": "old = x[n] : 1\nx[n+1] = old + 1 : 1", "spike": f"x > 2 and {before} <= 2"}
     model = model_from_document("up", document)
     assert [bool(step(model, states={"x": x}).emitted["spikes"]) for x in (0.0, 1.5, 2.5)] == [False, True, False]
 

@@ -130,6 +130,8 @@ def test_what_comes_later_by_design_is_no_difference() -> None:
     assert (found.total(0.0), found.first) == (Match(0.0, 5, 0, 0), None)
     assert (found.traces[0].largest, found.traces[0].swing) == (0, 97)
     assert found.populations[0].mean_rates == pytest.approx((5 / 3 / 0.0098,) * 2)
+    [state] = compare(before, after, scales={("cells", "v"): Scale("v", 1.0, late=2)}).traces
+    assert state.largest == 0
 
 
 def test_everything_can_be_said_in_json() -> None:

@@ -90,12 +90,12 @@ def test_spikes_to_units_of_the_host() -> None:
 
 
 def test_a_unit_with_too_many_synapses() -> None:
-    """Three of four units have 20 sources, each with a list of 64 bits; a core has 1000."""
+    """Units 0, 2 and 3 have 16, 20 and 18 sources, each with a list of 64 bits; a core has 1000."""
     network = graph([group("in", 20, "spike_times"), group("a", 4)],
-                    [connection(0, 1, [(pre, post) for pre in range(20) for post in (0, 2, 3)] + [(0, 1)])])
+                    [connection(0, 1, [(pre, k) for k, many in enumerate((16, 1, 20, 18)) for pre in range(many)])])
     violation = only(network, chip(memory=1000))
     assert str(violation) == (
-        "group a: 3 of 4 units need more synaptic memory (bits) than a core has: unit 0 needs 1,280, a core has 1,000; "
+        "group a: 3 of 4 units need more synaptic memory (bits) than a core has: unit 2 needs 1,280, a core has 1,000; "
         "spread the inputs of each over 2 units that it adds up")
     assert (violation.kind, violation.used, violation.limit) == ("synaptic memory (bits)", 1280, 1000)
 

@@ -58,6 +58,12 @@ def test_trunc_is_a_real_product_toward_zero(x: int, c: float) -> None:
     assert computed("trunc(x[n]*c)", x, c=c) == int(x * c)
 
 
+@given(st.integers(-4, 4), st.floats(-100, 100))
+def test_parameters_alone_may_be_compared_and_cut(kind: int, c: float) -> None:
+    """The host computes what depends on nothing else."""
+    assert computed("x[n] + trunc(c*64) if kind > 0 else x[n]", 5, kind=kind, c=c) == 5 + (int(c * 64) if kind > 0 else 0)
+
+
 def test_all_that_a_model_in_whole_numbers_keeps_is_whole() -> None:
     """States are whole numbers, and so is what the host binds."""
     for name in builtin_names():

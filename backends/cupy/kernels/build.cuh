@@ -201,6 +201,18 @@ struct Count {
     }
 };
 
+// As snnsim.fixed_weights: a mantissa cut at its lowest bits, and shifted.
+static __device__ __forceinline__ long long whole_of(const Job* job, long long mantissa) {
+    const long long one = 1LL << job->lost;
+    const long long cut = job->down != 0 ? mantissa >> job->lost : mantissa / one;
+    long long kept = cut * one;
+    kept = job->shift < 0 ? kept >> -job->shift : kept * (1LL << job->shift);
+    if (job->limit > 0) {
+        kept = kept > job->limit ? job->limit : kept < -job->limit ? -job->limit : kept;
+    }
+    return kept;
+}
+
 // Packs a synapse into its word.
 struct Place {
     const Job* job;
@@ -212,7 +224,10 @@ struct Place {
         }
         const double weight = value_of(job, &job->weight, s.index, s.place);
         const int port = job->two_ports != 0 && weight < 0.0;
-        const long long quanta = (long long)rint(weight / job->quantum[port]);
+        long long quanta = (long long)rint(weight / job->quantum[port]);
+        if (job->fixed != 0) {
+            quanta = whole_of(job, quanta);
+        }
         const long long part = part_of(job, s.target), row = job->row + s.source;
         const long long place = job->place[port] + s.target - part * job->n_target / job->all_parts;
         const long long at = ((const long long*)job->base)[row] + atomicAdd(cell_of(job, row, part), 1u);

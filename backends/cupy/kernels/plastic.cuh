@@ -57,13 +57,22 @@ static __device__ __forceinline__ real since(long long last, long long step, dou
 
 // --- traces ----------------------------------------------------------------------------------------------------------
 
+// How many spikes the number beside a marked unit stands for: a payload is that of one.
+static __device__ __forceinline__ int count_of(const long long* p, int number) {
+#if SNN_GRADED
+    return sends_payloads((int)p[P_SHAPE]) ? 1 : number;
+#else
+    return number;
+#endif
+}
+
 static __device__ __forceinline__ int spikes_of_unit(const Frame& f, const long long* p, long long of_step, int i) {
     const long long word = (long long)f.part * f.whole(T_WORDS) + p[P_WORD] + i / LANES;
     if (of_step < 1 || ((f.masks(of_step)[word] >> (i % LANES)) & 1u) == 0) {
         return 0;
     }
 #if SNN_COUNTED
-    return f.counts(of_step)[word * LANES + i % LANES];
+    return count_of(p, f.counts(of_step)[word * LANES + i % LANES]);
 #else
     return 1;
 #endif
@@ -132,7 +141,7 @@ static __device__ __forceinline__ int modulating_spikes(const Frame& f, const lo
         *total = 0;
     }
     __syncthreads();
-    const long long first = population(f, x[X_MODULATOR])[P_WORD];
+    const long long *p = population(f, x[X_MODULATOR]), first = p[P_WORD];
     const int words = (int)x[X_MODULATOR_WORDS], all = words * (int)f.whole(T_PARTS);
     int mine = 0;
     for (int k = (int)threadIdx.x; of_step >= 1 && k < all; k += (int)blockDim.x) {
@@ -140,7 +149,7 @@ static __device__ __forceinline__ int modulating_spikes(const Frame& f, const lo
         const unsigned mask = f.masks(of_step)[word];
 #if SNN_COUNTED
         for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
-            mine += f.counts(of_step)[word * LANES + __ffs((int)rest) - 1];
+            mine += count_of(p, f.counts(of_step)[word * LANES + __ffs((int)rest) - 1]);
         }
 #else
         mine += __popc(mask);

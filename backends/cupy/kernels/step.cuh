@@ -1,12 +1,13 @@
 // What every network's step is made of: delivery of spikes, scheduled arrivals, draws, records.
 //
-// Before this text stand: the types real and sum_t, SNN_COUNTED (0 or 1: whether a unit may spike more than once in a
-// step), SNN_RESIDENT (what is read in each step is in shared memory), SNN_LIST (rows that a block lists before it delivers
-// them) and the names of the table's entries (T_...).
+// Before this text stand: the types real and sum_t, SNN_COUNTED (0 or 1: whether there are numbers beside the spikes, since
+// units may spike more than once in a step, or) SNN_GRADED (0 or 1: spikes of some populations carry payloads; then also
+// sends_payloads(shape)), SNN_RESIDENT (what is read in each step is in shared memory), SNN_LIST (rows that a block lists
+// before it delivers them) and the names of the table's entries (T_...).
 
 constexpr int LANES = 32;
 constexpr unsigned ALL = 0xffffffffu;
-constexpr int COUNTED_ROW = 1 << 30;   // in row_of_word: the units of this word may spike more than once
+constexpr int COUNTED_ROW = 1 << 30;   // in row_of_word: the numbers beside spikes multiply what they add
 
 template <class T>
 struct Signed {};
@@ -105,8 +106,8 @@ struct alignas(16) Quad {
     unsigned mask[4];
 };
 
-// Puts the spikes of a word into the list, as far as there is room: row, row + 1, ... for its units. counted: they may
-// spike more than once.
+// Puts the spikes of a word into the list, as far as there is room: row, row + 1, ... for its units. counted: the numbers
+// beside them multiply what they add.
 static __device__ __forceinline__ void put_in_list(const Frame& f, int row, bool counted, long long of_step, long long word,
                                                    unsigned mask) {
     Listed* list = listed(f);
@@ -188,7 +189,8 @@ static __device__ __forceinline__ int list_rows(const Frame& f, const int* row_o
 }
 
 // Calls body(list, n) for all rows of the spikes that the words [first, last) hold: once, or where there are more than the
-// list has room for, piece by piece. list[k]: a row; times(f, k): how often its unit spiked. All threads take part.
+// list has room for, piece by piece. list[k]: a row; times(f, k): how often its unit spiked, or its payload. All threads
+// take part.
 template <bool SETTLED = true, class Body>
 static __device__ __forceinline__ void each_spike(const Frame& f, const int* row_of_word, long long of_step, int first,
                                                   int last, Body body) {

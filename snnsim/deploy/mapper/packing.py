@@ -1,4 +1,7 @@
-"""Pieces onto cores: the largest first, each on the first core that has room for it (first fit, decreasing)."""
+"""Pieces onto cores: the larger first, each on the first core that has room for it (first fit, decreasing).
+
+Pieces within a factor of two of each other keep the order of their groups, which often send to their neighbours.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ def pack(pieces: list[Piece], graph: Graph, target: Target) -> list[list[Piece]]
         return []
     loads, most = _loads(pieces, graph, target), _most(target)
     cores, least = _Cores(most, target, len(pieces)), loads.min(axis=0)
-    for k in np.argsort(-(loads / most).max(axis=1), kind="stable"):
+    halvings = np.floor(-np.log2((loads / most).max(axis=1)))
+    for k in np.argsort(halvings, kind="stable"):
         cores.add(pieces[k], loads[k], least)
     packed = [sorted(core.pieces, key=lambda piece: (piece.group, piece.start)) for core in cores.cores]
     return sorted(packed, key=lambda core: (core[0].group, core[0].start))

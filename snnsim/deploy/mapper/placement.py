@@ -96,9 +96,14 @@ class Placement:
         """Whether nothing but warnings was found."""
         return all(violation.level == "warning" for violation in self.violations)
 
-    def cores_of(self, group: str) -> list[int]:
-        """The cores that hold units of a group."""
-        return [k for k, core in enumerate(self.cores) if any(share.group == group for share in core.shares)]
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """The cores that hold units of each group."""
+        found: dict[str, list[int]] = {}
+        for number, core in enumerate(self.cores):
+            for name in dict.fromkeys(share.group for share in core.shares):
+                found.setdefault(name, []).append(number)
+        return found
 
     def use(self) -> dict[str, dict[str, Any]]:
         """For each limit of a core: what it is, and the mean and the largest of what cores use of it."""
@@ -123,12 +128,10 @@ class Placement:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it that a file or a page shows, in the types of JSON."""
-        groups = {share.group for core in self.cores for share in core.shares}
         return {
             "graph": self.graph, "target": self.target.name, "fits": self.fits, "chips": self.chips,
             "cores": [asdict(core) for core in self.cores],
-            "groups": {name: self.cores_of(name) for name in sorted(groups)},
-            "use": self.use(), "messages": self.messages(),
+            "groups": self.groups, "use": self.use(), "messages": self.messages(),
             "violations": [asdict(violation) for violation in self.violations],
         }
 

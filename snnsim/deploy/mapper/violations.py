@@ -95,11 +95,15 @@ class _Need(NamedTuple):
 
 def _of_units(graph: Graph, target: Target, pieces: list[Piece]) -> Iterator[Violation]:
     """Of units that are too much for a core of their own, by group and limit: how many, and the worst."""
-    for number, group in enumerate(graph.groups):
-        alone = [piece for piece in pieces if piece.group == number and piece.units == 1]
+    alone: dict[int, list[Piece]] = {}
+    for piece in pieces:
+        if not piece.fits or piece.axons_out > hard(target.axons_out_per_core):
+            alone.setdefault(piece.group, []).append(piece)
+    for number, found in alone.items():
+        group = graph.groups[number]
         for need in _needs(target, group.model):
             most = hard(need.limit)
-            over = [piece for piece in alone if need.of(piece) > most]
+            over = [piece for piece in found if need.of(piece) > most]
             if over and need.limit is not None:
                 worst = max(over, key=need.of)
                 used = need.of(worst)
