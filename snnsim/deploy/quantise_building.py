@@ -16,7 +16,7 @@ from snnsim.connect import Rule
 from snnsim.deploy.quantise_delays import Delays
 from snnsim.deploy.quantise_fitting import Fit
 from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_weights import Part, Weights
+from snnsim.deploy.quantise_weights import Part, Weights, unlike
 from snnsim.distributions import Constant
 from snnsim.feeds import port_of
 from snnsim.graph import Train
@@ -67,6 +67,7 @@ class Building:
         if path is not None:
             return Arrays(Path(path).absolute(), temporary=True)   # named in full; it stays
         numbers = sum(4 * part.synapses for _, parts in self.parts for part in parts if part.drawn is not None)
+        numbers += sum(np.size(value) for params in self.params.values() for value in params.values())
         if numbers <= FEW:
             return Arrays(None)
         return Arrays(Path(tempfile.mkdtemp(prefix="snnsim-loihi-")) / "arrays.npz", temporary=True)
@@ -107,7 +108,7 @@ class Building:
     def _one_input(self, each: Any, links: list[graph.Link], key: Any, first: bool) -> Callable[[], Any]:
         weight, delay, port = key
         names = [link.target.name for link in links]
-        name = each.name if first else f"{each.name}_{names[0]}"
+        name = each.name if first else unlike(f"{each.name}_{names[0]}", self.old.inputs)
         what: dict[str, Any] = {"rate": each.rate} if isinstance(each, graph.Poisson) else plain(each.train.spec)
         if delay < 0:
             what, delay = _earlier(each.train, -delay, self.old.dt), 0

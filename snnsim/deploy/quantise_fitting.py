@@ -14,7 +14,7 @@ from snnsim.deploy.quantise_neuron import Neuron, Numbers
 from snnsim.deploy.quantise_reading import Measured, Reading
 from snnsim.deploy.quantise_scale import NO_ROOM, Load, Room, best_scale
 from snnsim.deploy.quantise_synapses import thinned
-from snnsim.deploy.quantise_traffic import Way, reach, remembered, ways
+from snnsim.deploy.quantise_traffic import Way, memory, reach, remembered, ways
 from snnsim.feeds import port_of
 
 _MARGIN = 1.5   # over what a run has shown
@@ -120,21 +120,26 @@ def _unit(gains: Mapping[str, Numbers], first: Iterable[str]) -> Numbers:
 
 def _room(one: Fit, headroom: float, measured: Measured | None) -> Room:
     """What potential and current may reach: as far as a run has shown, or as can be told without one."""
-    neuron, gains = one.neuron, one.gains
+    neuron, start = one.neuron, [np.abs(value) for value in one.neuron.start]
     height = 0.0 if neuron.threshold is None else neuron.threshold
-    below = np.where(np.isfinite(neuron.rest), np.maximum(-np.asarray(neuron.rest), 0), 0.0)
     if measured is not None:
         potential, current = _MARGIN * measured.potential, _MARGIN * measured.current
     else:
-        current = reach(one.ways, gains, neuron.fade)
-        potential = headroom * height
-    if neuron.threshold is None:
-        potential, below = potential or reach(one.ways, gains, neuron.fade, neuron.keep), np.abs(neuron.start[0])
-    potential = _most(potential, height, below, np.abs(neuron.start[0]))
-    weight = max((np.abs(way.moved(gains)).max(initial=0.0) for way in one.ways if way.synapse), default=0.0)
+        current = reach(one.ways, one.gains, neuron.fade) + start[1]
+        potential = headroom * height if neuron.threshold is not None else _silent(one)
+    below = np.where(np.isfinite(neuron.rest), np.maximum(-np.asarray(neuron.rest), 0), 0.0)
+    weight = max((np.abs(way.moved(one.gains)).max(initial=0.0) for way in one.ways if way.synapse), default=0.0)
     rise = np.abs(neuron.rise * np.asarray(one.mended[1]))
-    values = height, potential, _most(current, np.abs(neuron.start[1])), rise, weight
+    values = height, _most(potential, height, start[0], below), _most(current, start[1]), rise, weight
     return Room(*(float(np.max(np.asarray(value) / one.unit)) for value in values))
+
+
+def _silent(one: Fit) -> Numbers:
+    """How far a potential goes that no spike resets: from where it began, by what arrives, and without a leak by what
+    drives it on."""
+    neuron = one.neuron
+    pushed = reach(one.ways, one.gains, neuron.fade, neuron.keep)
+    return _MARGIN * (pushed + np.abs(neuron.start[0]) + np.abs(neuron.rise) * memory(neuron.keep))
 
 
 def _most(*values: Numbers) -> Numbers:

@@ -28,7 +28,8 @@ class Way:
 
     weights: a sample, float64 [k], in the unit of the port; ports: for those >= 0 and those < 0. mean: arrivals at a
     unit in a step; busy: when much is going on; most: never more. synapse: stored on the chip; else the host's.
-    largest: no weight is larger, and the rule stays if this one has a place; 0 where that is not so.
+    largest: no weight is larger, and the rule stays if this one has a place; 0 where that is not so. total: arrivals at
+    a unit in a whole run, where they are given.
     """
 
     weights: Floats
@@ -38,6 +39,7 @@ class Way:
     most: float
     synapse: bool
     largest: float = 0.0
+    total: float = np.inf
 
     def moved(self, gains: Mapping[str, Numbers]) -> Floats:
         """What each weight adds, with typical gains, [k]."""
@@ -47,6 +49,17 @@ class Way:
     def most_moved(self, gains: Mapping[str, Numbers]) -> float:
         """The most that a weight of size `largest` adds."""
         return self.largest * max(float(np.max(np.abs(gains[port]))) for port in self.ports)
+
+    def push(self, sizes: Floats, area: float, swing: float) -> Floats:
+        """Mean, variance and limit of the sum of arrivals of these sizes [k] that are forgotten in time.
+
+        area, swing: the sum of what is left after 0, 1, ... steps, and the root of the sum of its squares.
+        """
+        if np.isfinite(self.total):
+            sure = min(self.most * area, self.total) * sizes.max(initial=0.0)
+            return np.array([sure, 0.0, sure])
+        mean, square = self.busy * area * sizes.mean(), self.busy * swing**2 * (sizes**2).mean()
+        return np.array([mean, square, self.most * area * sizes.max(initial=0.0)])
 
 
 def ways(reading: Reading, name: str) -> list[Way]:
@@ -66,9 +79,10 @@ def _input(reading: Reading, each: graph.Poisson | graph.SpikeTimes, link: graph
     port = port_of(link)
     weights, ports = np.array([link.weight]), (port, port)
     if isinstance(each, graph.SpikeTimes):
-        steps = max(1.0, float(np.ptp(each.train.steps)) if len(each.train.steps) else 1.0)
-        most = most_repeats(each.train)
-        return Way(weights, ports, len(each.train.ids) / link.target.n / steps, most, most, False)
+        ids, steps = each.train.ids, each.train.steps
+        most, span = most_repeats(each.train), max(1.0, float(np.ptp(steps)) if len(steps) else 1.0)
+        total = float(np.bincount(ids).max(initial=0))
+        return Way(weights, ports, len(ids) / link.target.n / span, most, most, False, total=total)
     mean = each.rate.high * reading.net.dt
     return Way(weights, ports, mean, mean, most_poisson(mean), False)
 
@@ -89,9 +103,8 @@ def reach(ways: Iterable[Way], gains: Mapping[str, Numbers], *left: Numbers) -> 
     for way in ways:
         moved = way.moved(gains)
         for upward in sides:
-            own = np.where((moved > 0) == upward, np.abs(moved), 0.0)
-            sides[upward] += way.busy * own.mean(), way.busy * (own**2).mean(), way.most * own.max(initial=0.0)
-    return max(min(mean * area + _SURE * np.sqrt(square) * swing, most * area) for mean, square, most in sides.values())
+            sides[upward] += way.push(np.where((moved > 0) == upward, np.abs(moved), 0.0), area, swing)
+    return max(float(min(mean + _SURE * np.sqrt(square), most)) for mean, square, most in sides.values())
 
 
 def _swing(left: Numbers) -> float:

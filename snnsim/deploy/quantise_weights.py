@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class Weights:
         self.taken: set[str] = set()
         entries = [p.entry for p in self.net.projections]
         self.several = {entry for entry in entries if entries.count(entry) > 1}
+        self.names = {p.name for p in self.net.projections if p.name is not None}
 
     def parts(self, p: graph.Projection) -> list[Part]:
         """What becomes of a projection onto neurons of the chip."""
@@ -70,6 +72,7 @@ class Weights:
         found = self._kept(p, factors) if all(np.ndim(f) == 0 for f in factors.values()) else None
         parts = [found] if found else list(self._listed(p, factors))
         self.taken |= {self.label(part) for part in parts}
+        self.names |= {part.name for part in parts if part.name is not None}
         return parts
 
     def passed(self, p: graph.Projection) -> Part:
@@ -90,8 +93,9 @@ class Weights:
 
     def _name(self, p: graph.Projection) -> str | None:
         """Pairs of one entry become entries of their own, so a name that they share is made different."""
-        several = p.name is not None and p.entry in self.several
-        return f"{p.name}_{p.source.name}_{p.target.name}" if several else p.name
+        if p.name is None or p.entry not in self.several:
+            return p.name
+        return unlike(f"{p.name}_{p.source.name}_{p.target.name}", self.names)
 
     # --- kept ---------------------------------------------------------------------------------------------------------
 
@@ -123,7 +127,9 @@ class Weights:
         wanted = drawn.weight * np.where(drawn.weight < 0, negative, positive)
         sides = _sides(drawn, wanted, p.source.n, self.split)
         for side, mine in sides.items():
-            name = self._name(p) if len(sides) == 1 else f"{self._name(p) or f'{p.source.name}-{p.target.name}'}_{side}"
+            name = self._name(p)
+            if len(sides) > 1:
+                name = unlike(f"{name or f'{p.source.name}-{p.target.name}'}_{side}", self.names)
             yield self._side(p, name, drawn.part(mine), wanted[mine], side == "mixed")
 
     def _side(self, p: graph.Projection, name: str | None, drawn: Drawn, wanted: Floats, mixed: bool) -> Part:
@@ -132,6 +138,11 @@ class Weights:
         ends = (int(steps.min()), int(steps.max())) if len(steps) else (1, 1)
         got = quantised(wanted, mixed, self.least)
         return Part(p, name, wanted, got, self.delays.added(p), ends, cut, drawn=replace(drawn, delay=steps))
+
+
+def unlike(name: str, taken: Collection[str]) -> str:
+    """`name`, or with a number where it is taken."""
+    return next(one for k in count(1) if (one := name if k == 1 else f"{name}_{k}") not in taken)
 
 
 def _of(factor: Any, drawn: Drawn) -> Any:

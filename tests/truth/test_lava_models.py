@@ -19,7 +19,8 @@ from snnsim.models import builtin_names
 
 FOLDER = Path(__file__).with_name("lava")
 OWN = {"phase", "rest"}   # states that the others do not have, or do not show
-ENGINES = [("reference", None), ("cpu", 1), ("cpu", 2)]
+# Most of the time is taken by compiling the programs.
+ENGINES = [("reference", None), *(pytest.param("cpu", threads, marks=pytest.mark.slow) for threads in (1, 2))]
 
 
 def network(case: Case) -> sn.Network:

@@ -149,39 +149,43 @@ def test_a_neuron_of_nir_on_a_chip():
     assert np.abs(v - there)[silent].max() < 0.05 * 0.1
 
 
+# Type of the node, reading of a spike: a weight that makes three spikes reach the threshold.
 KINDS = {
-    ("LIF", "impulse"): {}, ("LIF", "pulse"): {}, ("LIF", "euler"): {}, ("IF", "impulse"): {}, ("IF", "euler"): {},
-    ("CubaLIF", "impulse"): {"late": 1}, ("CubaLIF", "euler"): {}, ("LI", "euler"): {"silent": True},
-    ("CubaLI", "impulse"): {"late": 1, "silent": True}, ("CubaLI", "euler"): {"silent": True}, ("I", "pulse"): {"silent": True},
+    ("LIF", "impulse"): 4e-3, ("LIF", "pulse"): 40.0, ("LIF", "euler"): 40.0, ("CubaLIF", "impulse"): 4e-3,
+    ("CubaLIF", "euler"): 40.0, ("IF", "impulse"): 0.4, ("IF", "euler"): 4000.0,
+    ("LI", "euler"): 12.0, ("CubaLI", "impulse"): 4e-3, ("CubaLI", "euler"): 40.0, ("I", "pulse"): 4000.0,
 }
 
 
-@pytest.mark.parametrize(("kind", "reading"), KINDS, ids="-".join)
-def test_every_neuron_of_nir(kind, reading):
-    """Each kind of node that leaks or sums, in each reading of what a spike is: potentials, currents and spikes."""
+def node(kind: str, reading: str) -> sn.Network:
+    """Three neurons with a leak and a bias, and given spikes to each."""
     net = sn.Network(dt="0.1 ms", seed=1, precision="double")
-    net.model("node", document(kind, reading, "set"))
+    model = net.model("node", document(kind, reading, "set"))
     exact = {name: time_constant(parts) for name, parts in (("tau", 41), ("tau_mem", 41), ("tau_syn", 410))}
-    if reading == "euler":
-        exact = {"tau": "10.24 ms", "tau_mem": "10.24 ms", "tau_syn": "1.024 ms"}   # dt/tau is 40 and 400 parts
-    model = net.models["node"]
+    if reading == "euler":   # dt/tau in parts of 4096
+        exact = {"tau": "10.24 ms", "tau_mem": "10.24 ms", "tau_syn": "1.024 ms"}
     params = {name: value for name, value in {**exact, "v_leak": 0.5, "bias": 0.25}.items() if name in model.parameters}
     cells = net.population("cells", 3, "node", **params)
-    weight = {"impulse": 4e-3 if kind != "IF" else 0.3, "pulse": 8.0, "euler": 8.0}[reading]
     times = {0: ["1 ms", "1.1 ms", "2 ms"], 1: ["0.5 ms"], 2: ["3 ms", "3.1 ms", "3.2 ms", "3.3 ms"]}
-    net.input("kick", "spike_times", cells, times=times, weight=weight, delay="0.1 ms")
-    spiking = not KINDS[kind, reading].get("silent")
-    currents = ["i"] if "i" in model.states else []
-    net.record(spikes=[cells] if spiking else [], traces={cells: {"variables": ["v", *currents]}})
-    found, before, after = run_both(net, "6 ms")
-    assert np.ptp(before.trace("cells", "v").data) > 0.1
-    assert errors(found, before, after, "cells").max() <= bound(found, "cells")
-    assert not spiking or same_spikes(found, before, after)
-    for current in currents:
-        late = KINDS[kind, reading].get("late", 0)
-        assert found.scales["cells", current].late == late
-        error = errors(found, before, after, "cells", current, shift=late).max()
-        assert error < 2e-3 * np.ptp(before.trace("cells", current).data)
+    net.input("kick", "spike_times", cells, times=times, weight=KINDS[kind, reading], delay="0.1 ms")
+    variables = ["v", *(["i"] if "i" in model.states else [])]
+    net.record(spikes=[cells] if model.spiking else [], traces={cells: {"variables": variables}})
+    return net
+
+
+@pytest.mark.parametrize(("kind", "reading"), KINDS, ids=[" ".join(kind) for kind in KINDS])
+def test_every_neuron_of_nir(kind, reading):
+    """Each kind of node that leaks or sums, in each reading of what a spike is: potentials, currents and spikes."""
+    found, before, after = run_both(node(kind, reading), "6 ms")
+    assert np.ptp(before.trace("cells", "v").data) > 0.3
+    drift = 61 if kind in ("IF", "I") else 1   # without a leak, what the bias is off adds up over all steps
+    assert errors(found, before, after, "cells").max() <= bound(found, "cells") * drift
+    assert not before.populations or same_spikes(found, before, after)
+    if ("cells", "i") in before.traces:
+        late = found.scales["cells", "i"].late
+        assert late == (reading == "impulse")
+        error = errors(found, before, after, "cells", "i", shift=late).max()
+        assert error < 2e-3 * np.ptp(before.trace("cells", "i").data)
 
 
 @pytest.mark.slow

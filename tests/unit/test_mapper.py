@@ -147,6 +147,13 @@ def test_small_groups_share_a_core() -> None:
         [("a", 0, 3), ("d", 0, 5)], [("b", 0, 6), ("c", 0, 2)]]
 
 
+def test_groups_of_like_size_share_a_core_with_their_neighbours() -> None:
+    """By strictly falling size it would be 8 + 8, 7 + 7 and 6 + 6 units."""
+    network = graph([group(name, n) for name, n in zip("abcdef", (8, 6, 7, 8, 6, 7), strict=True)], [])
+    placement = place(network, chip(neurons_per_core=16))
+    assert [[one.group for one in core.shares] for core in placement.cores] == [["a", "b"], ["c", "d"], ["e", "f"]]
+
+
 def test_groups_of_too_many_settings_do_not_share_a_core() -> None:
     """Five and four thresholds are one too many, though not if one of them is the same."""
     def network(first: int) -> Graph:
