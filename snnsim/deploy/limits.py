@@ -44,8 +44,8 @@ def _delay(plan: Plan, projection: Projection) -> Iterator[str]:
 
 def _shifted_delays(plan: Plan, projection: Projection) -> Iterator[str]:
     if projection.fixed is not None and projection.fixed.shifts_sums and projection.delays[0] != projection.delays[1]:
-        yield ("Lava shifts the sum of each delay by itself where weight_exp is below 0; give each delay a projection of "
-               "its own, or a weight_exp of at least 0")
+        yield ("Lava shifts the sum of each delay by itself where weight_exp is below 0; give each delay a projection "
+               "of its own, or a weight_exp of at least 0")
 
 
 def _plastic(plan: Plan, projection: Projection) -> Iterator[str]:
@@ -61,4 +61,5 @@ _PROJECTION: tuple[Callable[[Plan, Projection], Iterator[str]], ...] = (_target,
 def _semantics(plan: Plan) -> Iterator[Problem]:
     found = {p.fixed.semantics: p for p in plan.projections if p.fixed is not None}
     if len(found) > 1:
-        yield Problem(place(found["loihi1"]), "its target follows Loihi 1 and others follow Lava 0.10; expected one of them")
+        text = "its target follows Loihi 1 and others follow Lava 0.10; expected one of them"
+        yield Problem(place(found["loihi1"]), text)

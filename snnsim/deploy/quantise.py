@@ -64,11 +64,26 @@ def quantize(net: Network, target: str | Path = "loihi2", semantics: str = "lava
     for name, one in fits.items():
         one.lag = delays.lags[name]
     choose_scales(reading, fits)
+    with placed(net.marks):
+        _check_inputs(reading, fits)
     building = Building(reading, fits, delays)
     network = building.network()
     report = _report(reading, fits, building, chosen)
     network.notes += [note for note in report.notes if note not in network.notes]
     return Quantised(network, report, _scales(reading, fits), {name: delays.lags[name] for name in net.populations})
+
+
+def _check_inputs(reading: Reading, fits: Mapping[str, Fit]) -> None:
+    """``InputError`` where units of a population need different weights of an input, which has but one."""
+    for name, one in fits.items():
+        for each, link in reading.links(name):
+            factor = np.asarray(one.factor(port_of(link)))
+            if factor.ndim:
+                low, high = np.sort(np.abs(factor / np.median(factor)))[[0, -1]]
+                found = f"found effects from {low:.3g} to {high:.3g} times the middle one; make populations of them"
+                text = f"expected units of {name} that take this weight alike, {found}"
+                reading.problems.add(f"inputs.{each.name}.weight", text)
+    reading.problems.check()
 
 
 def _scales(reading: Reading, fits: Mapping[str, Fit]) -> dict[tuple[str, str], Scale]:
@@ -94,7 +109,7 @@ def _report(reading: Reading, fits: Mapping[str, Fit], building: Building, optio
                           dropped.get(name, 0.0)) for name, one in fits.items()]
     projections = [projection_report(part, building.labels[id(part)], _factor(fits[p.target.name], part), net.dt)
                    for p, parts in building.parts if p.target.name in fits for part in parts]
-    inputs = [input_report(each, link, float(np.median(one.factor(port_of(link)))), building.wholes[link.label])
+    inputs = [input_report(each, link, float(one.factor(port_of(link))), building.wholes[link.label])
               for name, one in fits.items() for each, link in reading.links(name)]
     notes = [*building.notes, *_notes(reading, fits)]
     return QuantisationReport(str(options.target), options.semantics, tuple(populations), tuple(projections),

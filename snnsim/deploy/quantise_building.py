@@ -90,8 +90,7 @@ class Building:
     # --- inputs -------------------------------------------------------------------------------------------------------
 
     def _whole(self, link: graph.Link) -> int:
-        factor = np.asarray(self.fits[link.target.name].factor(port_of(link)))
-        return int(np.rint(link.weight * np.median(factor)))
+        return int(np.rint(link.weight * self.fits[link.target.name].factor(port_of(link))))
 
     def _input(self, each: graph.Input) -> Callable[[], Any]:
         """One input for all targets that see the same; the others get one of their own."""

@@ -242,7 +242,7 @@ def _rounded(part: Part, dt: float) -> float:
 
 
 def input_report(each: graph.Input, link: graph.Link, factor: float, whole: int) -> InputReport:
-    """The report of an input into one population."""
+    """The report of an input into one population; factor: from its weight to the whole one."""
     weight = _change(link.weight, whole / factor if factor else 0.0)
     return InputReport(each.name, link.target.name, each.kind, weight, whole)
 

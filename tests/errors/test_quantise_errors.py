@@ -102,6 +102,20 @@ def test_two_time_constants():
         f"synaptic currents, found 2 ms of i_exc and 5 ms of i_inh; {LIKE}")
 
 
+def test_units_that_take_an_input_differently():
+    """An input has one weight, so its effects may differ by one factor only, that of the scales of units."""
+    net = sn.Network(dt="0.1 ms")
+    net.model("two", {**LIF, "parameters": {**LIF["parameters"], "b": 1.0}, "receive": {"p": "v += w", "q": "v += b*w"}})
+    net.population("a", 3, "two", b=[1.0, 2.0, 8.0])
+    for port in ("p", "q"):
+        net.input(f"to_{port}", "spike_times", "a", times={0: ["1 ms"]}, weight="1 mV", port=port)
+    with pytest.raises(sn.InputError) as caught:
+        sn.quantize(net)
+    assert str(caught.value) == (
+        "inputs.to_q.weight: expected units of a that take this weight alike, found effects from 0.5 to 4 times the middle "
+        "one; make populations of them")
+
+
 def test_everything_at_once():
     """All that a network has too much of is said in one go, in the order of the file."""
     text = NET.replace("t_ref: 0 ms}}\n  b", "t_ref: 2 ms}}\n  b").replace("model: lif_psc_exp", "model: lif_psc_alpha")

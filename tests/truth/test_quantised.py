@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import snnsim as sn
 from snnsim import analysis, configs, nir
 from snnsim.nir.models import document
 
-NIR = Path(__file__).parents[2] / "../shared/data/nir"
+NIR, DIGITS = (Path(__file__).parents[2] / "../shared/data" / name for name in ("nir", "nmnist-1100"))
 WEIGHTS = {"lif_psc_delta": ("0.5 mV", "-2 mV", "16 mV"), "lif_psc_exp": ("100 pA", "-200 pA", "2000 pA")}
 ALL_SAME = ("lava010", "loihi1")
 
@@ -203,6 +205,26 @@ def test_a_trained_network_of_nir():
     assert spikes(before, "input") == spikes(after, "input")
     for name in ("lif1_lif", "lif2"):
         assert len(spikes(after, name)) == pytest.approx(len(spikes(before, name)), rel=0.1)
+
+
+@pytest.mark.long
+def test_digits_on_a_chip():
+    """A trained convolutional network of NIR's paper names the digits of recordings, in whole numbers as before."""
+    if not NIR.is_dir() or not DIGITS.is_dir():
+        pytest.skip(f"needs the data sets {NIR.name} and {DIGITS.name}")
+    data = np.load(io.BytesIO(lzma.decompress((DIGITS / "nmnist_test.npz.xz").read_bytes())))
+    polarity = np.unpackbits(data["p"])
+    for number in range(0, 100, 10):
+        mine = slice(*data["offsets"][number : number + 2])
+        rows = np.cumsum(data["dt"][mine], dtype=np.int64) // 1000
+        ids = (polarity[mine].astype(int) * 34 + data["y"][mine]) * 34 + data["x"][mine]
+        net = nir.read(NIR / "cnn_sinabs.nir", dt="1 ms", reading="impulse")
+        times = [f"{row + 1} step" for row in rows[rows < 300]]
+        net.input("data", "spike_times", "input", ids=ids[rows < 300].tolist(), times=times, delay="0 ms")
+        net.record(spikes=["n12"])
+        _, before, after = run_both(net, "305 ms", backend="cpu")
+        for result in (before, after):
+            assert np.bincount(result.spikes("n12")[1], minlength=10).argmax() == data["label"][number]
 
 
 def test_a_neuron_of_nir_against_its_float_twin():

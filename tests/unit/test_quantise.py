@@ -232,6 +232,46 @@ def test_targets_of_an_input_share_its_weight():
     assert {each.whole for each in found.report.inputs} == {found.report.inputs[0].whole}
 
 
+def two_ports() -> sn.Network:
+    """Two populations with two ports each; the second is twice and three times the first."""
+    net = sn.Network(dt="0.1 ms", seed=1, precision="double")
+    net.model("two", {
+        "parameters": {"a": 1.0, "b": 2.0, "tau": "20 ms"}, "dynamics": "dv/dt = -v/tau : mV", "spike": "v >= 20 mV",
+        "reset": {"v": "0 mV"}, "receive": {"p": "v += a*w", "q": "v += b*w"}})
+    net.population("a", 20, "two", tau=time_constant(20))
+    net.population("b", 20, "two", tau=time_constant(20), b=3.0)
+    net.input("noise", "poisson", ["a", "b"], rate="20 kHz", weight="0.5 mV", port="p")
+    return net
+
+
+def test_gains_that_differ():
+    """Weights onto units with different gains are listed; each synapse does what it did."""
+    net = two_ports()
+    net.population("c", 20, "two", tau=time_constant(20), b=[1 + k / 10 for k in range(20)])
+    net.input("more", "poisson", "c", rate="20 kHz", weight="0.5 mV", port="p")
+    net.project("a", "c", sn.fixed_indegree(5), weight="-0.3 mV", port="q")
+    for _ in range(2):
+        net.project("b", "a", sn.fixed_indegree(5), weight={"expression": "0.3 mV*(1 if i < 10 else -1)"}, port="q", delay="1 ms")
+    net.record(spikes=["a", "c"])
+    found, before, after = run_both(net, "20 ms")
+    assert [p.projection for p in found.report.projections] == ["a->c", "b-a_exc", "b-a_inh", "b-a_exc_2", "b-a_inh_2"]
+    assert max(p.rms for p in found.report.projections) < 0.005
+    for name in ("a", "c"):
+        assert len(spikes(before, name)) > 20
+        assert len(spikes(after, name)) == pytest.approx(len(spikes(before, name)), rel=0.05)
+
+
+def test_an_input_that_has_to_be_two():
+    """Where targets need different weights, an input becomes several, and its spikes are others."""
+    net = two_ports()
+    net.input("more", "poisson", ["a", "b"], rate="1 kHz", weight="0.5 mV", port="q")
+    found = sn.quantize(net)
+    assert list(found.network.inputs) == ["noise", "more", "more_b"]
+    assert found.report.notes == ("inputs.more: its spikes are drawn anew for all targets but the first",)
+    wholes = {(each.input, each.target): each.whole for each in found.report.inputs}
+    assert wholes["more", "b"] * 2 == pytest.approx(wholes["more", "a"] * 3, abs=2)
+
+
 def test_sources_stay():
     """Populations whose spikes the host makes are taken over, with their spikes."""
     net = sn.Network(dt="0.1 ms", seed=2, precision="double")
