@@ -1,4 +1,4 @@
-"""Programs in the place of snnsim/deploy/runner.py: what Lava's process may do that it should not."""
+"""Programs in the place of snnsim/deploy/standalone/run.py: what Lava's process may do that it should not."""
 
 from __future__ import annotations
 

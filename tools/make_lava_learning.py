@@ -4,7 +4,7 @@ Needs Lava 0.10 (``pip install lava-nc`` on Python 3.10): ``python tools/make_la
 need no Lava. Lava's own models are called one step after the other in this process; one case is also run as a whole by
 Lava's runtime, to see that this is the same.
 
-In the file: ``cases`` is JSON, a list of settings. ``<number>/<name>`` belongs to case `number`: ``source``, ``target``
+In the file: ``texts`` is JSON, a list of rules as text and as Lava reads them; ``cases`` is JSON, a list of settings. ``<number>/<name>`` belongs to case `number`: ``source``, ``target``
 [synapses] in the order of snnsim; ``weight``, ``tag_1``, ``tag_2`` [synapses] at the beginning; ``pre``, ``post`` [spikes, 2]
 (step, unit), or ``input`` and ``spikes`` of a network; ``checks`` [steps], CRC-32 of the weights (int16) after each step;
 ``last/<name>``, weights, tags, traces and states after the last step.
@@ -13,6 +13,7 @@ In the file: ``cases`` is JSON, a list of settings. ``<number>/<name>`` belongs 
 from __future__ import annotations
 
 import json
+import random
 import sys
 import zlib
 from pathlib import Path
@@ -198,6 +199,43 @@ def cases() -> list[dict[str, Any]]:
     return given + whole
 
 
+# --- what Lava makes of texts -----------------------------------------------------------------------------------------
+
+NAMES = ("x0", "y0", "u0", "u3", "x1", "x2", "y1", "y2", "y3", "w", "d", "t", "z")
+# What Lava reads in another way than it stands there, or not at all.
+ODD = ["(-w)*x0", "sgn(-w)*x0", "x0*(w*2)", "x0*(w+2+3)", "x0*-2", "2x0x1", "x0 x1", "x0**w", "u10*x1", "x0*(2^-1+w)", "x0*((w)+1)",
+       "x0*12^2", "x0*(u1+3)", "x0/y1", "(3*2^4)*x0", "3 * 2 ^ -2*x0", "(-3) * 2 ^ -2 * x0 * y1", "-(-3)*x0", "x0*(x0)", "u1*x0 + u2*y0",
+       "x0*(w+300)"]
+
+
+def texts() -> list[str]:
+    """Rules drawn at random, right and wrong ones."""
+    rng = random.Random(1)
+
+    def item() -> str:
+        a, b, sign, name = rng.randint(0, 20), rng.randint(0, 9), rng.choice(["", "-"]), rng.choice(NAMES)
+        return rng.choice([
+            name, f"{a}", f"2^{rng.choice(['', '+', '-'])}{b}", f"({sign}{b}*2^{rng.randint(-3, 3)})",
+            f"({sign}{name} {rng.choice('+-')} {a})", f"({sign}{a} {rng.choice('+-')} {name})",
+            f"sgn({rng.choice('wdtx')}{rng.choice(['', ' - 3', '+2*2^2'])})"])
+
+    def product() -> str:
+        when = [rng.choice(["x0", "y0", "u1"])] if rng.random() < 0.9 else []
+        return "*".join([*when, *(item() for _ in range(rng.randint(0, 3)))]) or "x0"
+
+    return ODD + [rng.choice(["", "-", " "]) + rng.choice([" + ", " - ", "-"]).join(product() for _ in range(rng.randint(1, 3)))
+                  for _ in range(400)]
+
+
+def parsed(text: str) -> Any:
+    """Each product as [dependency, mantissa, exponent + 7, [[name, constant, is a sign]]]; None where Lava refuses it."""
+    try:
+        products = Loihi2FLearningRule(dw=text).active_product_series["dw"].products
+    except Exception:  # of many kinds
+        return None
+    return [[p.dependency, p.s_mantissa, p.s_exp, [[f.state_var, f.const or 0, f.is_sgn] for f in p.factors]] for p in products]
+
+
 if __name__ == "__main__":
     listed, arrays = cases(), {}
     for number, case in enumerate(listed):
@@ -208,4 +246,4 @@ if __name__ == "__main__":
     for case in listed:
         case.update({"neuron": LIF_OPTIONS, "n": CELLS, "steps": LONG} if "share" in case else
                     {"pre": PRE, "post": POST, "steps": STEPS})
-    np.savez_compressed(OUT, cases=json.dumps(listed), **arrays)
+    np.savez_compressed(OUT, cases=json.dumps(listed), texts=json.dumps([[text, parsed(text)] for text in texts()]), **arrays)

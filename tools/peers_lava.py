@@ -8,7 +8,6 @@ JSON object: seconds of the run, seconds to fetch what the monitors hold, spikes
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -16,21 +15,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-_runner = importlib.util.spec_from_file_location("runner", Path(__file__).parents[1] / "snnsim" / "deploy" / "runner.py")
-assert _runner is not None and _runner.loader is not None
-runner = importlib.util.module_from_spec(_runner)
-_runner.loader.exec_module(runner)
-runner.import_lava()   # Lava needs help on Python 3.11 and newer
-
 import h5py
 import numpy as np
-from lava.magma.core.run_conditions import RunSteps
-from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.lif.process import LIF
-from lava.proc.monitor.process import Monitor
-from lava.proc.sparse.process import Sparse
-from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
+
+sys.path.append(str(Path(__file__).parents[1] / "snnsim" / "deploy" / "standalone"))
+from lava_runner.lava_import import hashable_dataclasses
+
+with hashable_dataclasses():  # Lava needs help on Python 3.11 and newer
+    from lava.magma.core.run_conditions import RunSteps
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.lif.process import LIF
+    from lava.proc.monitor.process import Monitor
+    from lava.proc.sparse.process import Sparse
+    from lava.utils.weightutils import SignMode
 
 
 def neurons(group: Any) -> LIF:

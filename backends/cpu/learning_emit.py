@@ -20,7 +20,8 @@ from snnsim.backends.cpu.learning_kernels import (
     advance, advance_epoch, added, clip, list_marked, mark, raise_again, send_dense, send_rows)
 """
 _HEAD = "@njit(nogil=True, noalias=True, error_model='numpy')\n"
-_MANY = 8   # of so many targets one spikes: then whole rows are faster than parts of them
+# Of so many targets one spikes: then whole rows are faster than parts of them. In longer epochs they are no vector code.
+_MANY, _MANY_LONG = 8, 2
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class LearningPrinter:
         lines += [f"chosen = {chosen}", f"draw = {self.use('rounding')}[k]", "everywhere = chosen"]
         if len(loops) > 1:
             lines.append(f"count = list_marked({self.use('last_post')}, {self.use('posts')})")
-            lines += [f"everywhere = chosen or {_MANY}*count > n_target"] if self.shape.dense else []
+            lines += [f"everywhere = chosen or {_MANY_LONG if self.long else _MANY}*count > n_target"] if self.shape.dense else []
         lines += [f"if {'True' if 'x0' in self.whens else 'everywhere'}:", f"    {self._call(loops[0])}"]
         if len(loops) > 1:
             lines += ["if not everywhere and count > 0:", f"    {self._call(loops[1])}"]

@@ -1,4 +1,4 @@
-"""A graph that Lava runs, in a process of its own: ``snnsim/deploy/runner.py``, with files in between."""
+"""A graph that Lava runs, in a process of its own: ``snnsim/deploy/standalone``, with files in between."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-import snnsim.deploy
 from snnsim.backends.lava.environment import ADVICE, Interpreter
 from snnsim.backends.lava.process import Process
 from snnsim.deploy.arrivalsfile import save_arrivals
 from snnsim.deploy.graph import Arrivals, Graph
 from snnsim.deploy.graphfile import save_graph
+from snnsim.deploy.standalone import RUNNER, copy_runner
 from snnsim.errors import EngineError, InputError, Problem, UnavailableError
 from snnsim.target import reason
-
-RUNNER = Path(snnsim.deploy.__file__).with_name("runner.py")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Session:
             with self._writing():
                 save_graph(graph, self._folder / "graph.h5")
                 # Beside nothing else that Python could import.
-                script = shutil.copy(runner, self._folder / "run.py")
+                script = copy_runner(self._folder, runner)
             command = [interpreter.python, "-E", script, "serve", self._folder]
             self._process = Process(interpreter.python, command, self._folder)
         except BaseException:

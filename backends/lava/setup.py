@@ -4,7 +4,7 @@
 
 Lava declares Python 3.10 alone. Where one is found it is taken, else this Python or another from 3.11 to 3.13: packages
 whose versions are known to go together are installed first, then Lava without asking what it declares; what it needs
-besides to be imported there is in ``snnsim/deploy/runner.py``.
+besides to be imported there is in ``snnsim/deploy/standalone/lava_runner/lava_import.py``.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ from snnsim.deploy.arrivalsfile import COLUMNS, load_arrivals, save_arrivals
 from snnsim.deploy.graph import Arrivals, Connection, Graph
 from snnsim.deploy.graphfile import load_graph, save_graph
 from snnsim.deploy.manifest import AGAIN, checksum, describe, is_bundle, manifest_text, read_manifest, read_small
+from snnsim.deploy.standalone import copy_runner
 from snnsim.errors import InputError, Problem, Problems, RunError
 from snnsim.guarded import Guard
 from snnsim.target import check_disk, check_folder, reason, sync
 
-RUNNER = Path(__file__).with_name("runner.py")
 MOST_TEXT, MOST_ARRAYS = 1 << 28, 1 << 35  # bytes
 
 ABOUT = """\
@@ -39,6 +39,7 @@ It runs with Lava (pip install lava-nc==0.10.0 h5py, with Python 3.10). snnsim {
 
 out.h5 then holds /spikes/step, unit and payload, and the traces; units are counted over all groups of graph.h5.
 
+run.py           the program, with its modules in lava_runner
 graph.h5         the network: groups, synapses, what is recorded
 arrivals.h5      what the host adds to ports in {steps} steps of {dt_ms} ms
 placement.json   which units lie on which core
@@ -150,7 +151,8 @@ def _fill(part: Path, content: Content) -> None:
     facts = content.facts()
     save_graph(content.graph, part / names.GRAPH)
     save_arrivals(content.arrivals, part / names.ARRIVALS)
-    for name, path in {names.RUNNER: RUNNER, **content.files}.items():
+    copy_runner(part)
+    for name, path in content.files.items():
         shutil.copyfile(path, part / name)
     texts = {names.PLACEMENT: _text(content.placement), names.REPORT: _text(content.report), names.PAGE: content.page,
              names.NETWORK: content.network, names.FIXED: content.fixed, names.README: ABOUT.format(**facts)}
@@ -158,7 +160,7 @@ def _fill(part: Path, content: Content) -> None:
         if text is not None:
             (part / name).write_text(text, encoding="utf-8")
     (part / names.MANIFEST).write_text(manifest_text(describe(part, facts)), encoding="utf-8")
-    for path in [*part.iterdir(), part]:
+    for path in [*part.rglob("*"), part]:
         sync(path)
 
 
@@ -178,9 +180,9 @@ def _swap(part: Path, folder: Path, old: Path) -> None:
     except OSError:
         os.replace(old, folder)
         raise
-    for path in old.iterdir():
-        if not names.belongs(path.name):
-            os.replace(path, folder / path.name)
+    for name in names.contents(old):
+        if not names.belongs(name):
+            os.replace(old / name, folder / name)
     shutil.rmtree(old)
     sync(folder.parent)
 
@@ -195,11 +197,17 @@ def open_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     manifest, problems = read_manifest(folder), Problems()
+    _check_modules(folder / names.MODULES)
     for name, entry in manifest["files"].items():
         with problems.at(""):
             _check_file(folder / name, entry)
     problems.check()
     return Bundle(folder, manifest)
+
+
+def _check_modules(folder: Path) -> None:
+    if folder.is_symlink():
+        raise _not(folder, "a folder", "a link")
 
 
 def _check_file(path: Path, entry: Mapping[str, Any]) -> None:

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from snnsim.deploy.standalone import MODULES, RUNNER
 from snnsim.errors import InputError, Problem, Problems, did_you_mean, unknown
 
 FORMAT, VERSION = "snnsim-bundle", 1
-MANIFEST, GRAPH, ARRIVALS, RUNNER = "manifest.json", "graph.h5", "arrivals.h5", "run.py"
+MANIFEST, GRAPH, ARRIVALS = "manifest.json", "graph.h5", "arrivals.h5"
 PLACEMENT, REPORT, PAGE, README = "placement.json", "report.json", "report.html", "README.txt"
 NETWORK, FIXED = "network.yaml", "network-fixed.yaml"
-NEEDED = (GRAPH, ARRIVALS, PLACEMENT, REPORT, PAGE, NETWORK, RUNNER, README)
+NEEDED = (GRAPH, ARRIVALS, PLACEMENT, REPORT, PAGE, NETWORK, RUNNER.name, f"{MODULES}/__init__.py", README)
 FILES = (*NEEDED, FIXED)
-NAMED = re.compile(r"file-[1-9][0-9]{0,5}(\.[a-z0-9]{1,16})?")  # files that the networks name
+# Files that the networks name, and the modules of the runner, which another snnsim may divide in another way.
+NUMBERED = re.compile(rf"file-[1-9][0-9]{{0,5}}(\.[a-z0-9]{{1,16}})?|{MODULES}/[a-z_]{{1,40}}\.py")
 AGAIN = "copy the bundle again, or make it anew with `snnsim deploy`"
 MOST = 1 << 16  # bytes
 
@@ -40,10 +42,17 @@ def _dumped(manifest: Mapping[str, Any]) -> str:
 
 def describe(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest of the files that lie in a folder."""
-    others = sorted(path.name for path in folder.iterdir() if NAMED.fullmatch(path.name))
+    others = sorted(name for name in contents(folder) if NUMBERED.fullmatch(name) and name not in FILES)
     there = [name for name in (*FILES, *others) if (folder / name).exists()]
     files = {name: {"bytes": (folder / name).stat().st_size, "sha256": checksum(folder / name)} for name in there}
     return {"format": FORMAT, "version": VERSION, **facts, "files": files}
+
+
+def contents(folder: Path) -> list[str]:
+    """The names of what lies in a bundle, and among the modules of its runner but for what Python compiled of them."""
+    names, modules = [path.name for path in folder.iterdir() if path.name != MODULES], folder / MODULES
+    inside = modules.iterdir() if modules.is_dir() and not modules.is_symlink() else ()
+    return names + [f"{MODULES}/{path.name}" for path in inside if path.name != "__pycache__"]
 
 
 def checksum(path: Path) -> str:
@@ -139,7 +148,7 @@ def _check_entries(path: Path, manifest: Mapping[str, Any]) -> None:
 
 def belongs(name: str) -> bool:
     """Whether a file of that name is part of a bundle."""
-    return name in (MANIFEST, *FILES) or NAMED.fullmatch(name) is not None
+    return name in (MANIFEST, *FILES) or NUMBERED.fullmatch(name) is not None
 
 
 def _check_entry(name: str, files: Mapping[str, Any]) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from snnsim import graph
-from snnsim.deploy.quantise_integers import MOST_STATE, MOST_THRESHOLD, UNIT, bias, decay, threshold
+from snnsim.deploy.quantise_integers import DECAYS, MOST_STATE, MOST_THRESHOLD, UNIT, bias, decay, threshold
 from snnsim.deploy.quantise_neuron import Neuron, Numbers
 from snnsim.deploy.quantise_reading import Measured, Reading
-from snnsim.deploy.quantise_scale import NO_ROOM, Load, Room, best_scale
+from snnsim.deploy.quantise_scale import FINE, NO_ROOM, Load, Room, best_scale
 from snnsim.deploy.quantise_synapses import thinned
-from snnsim.deploy.quantise_traffic import Way, memory, reach, remembered, ways
+from snnsim.deploy.quantise_traffic import LONGEST, Way, memory, reach, remembered, ways
 from snnsim.feeds import port_of
 
 _MARGIN = 1.5   # over what a run has shown
@@ -28,7 +28,8 @@ class Fit:
     dv, du: as the chip's model takes them; keep, fade: what they leave after a step. mended: what weights are
     multiplied with to make up for rounded decays (of the current, of the potential). ways: what arrives. gains: port ->
     what a weight of 1 adds to U, mended. unit: what a weight of size 1 at the first port adds (1 where nothing
-    arrives), a number or [n]. scale: units of 64 for such a weight.
+    arrives), a number or [n]. scale: units of 64 for such a weight. spared: by how many bits it is coarser than it
+    could be.
     """
 
     neuron: Neuron
@@ -43,12 +44,30 @@ class Fit:
     room: Room = NO_ROOM
     limited_by: str = ""
     scale: float = 1.0
+    spared: int = 0
     lag: int = 0
 
     @property
     def size(self) -> Numbers:
         """Units of the chip's potential for one of the float one, a number or [n]."""
         return UNIT * self.scale / self.unit
+
+    @property
+    def cut(self) -> float:
+        """By how many units the potential may be off because each step cuts fractions of current and potential.
+
+        Both lose less than one unit in a step, and forget it as they forget all.
+        """
+        current = np.where(np.equal(self.fade, 0), 0.0, 1 / np.maximum(1 - np.asarray(self.fade), 1 / DECAYS))
+        leak = np.maximum(1 - np.asarray(self.keep), 1 / LONGEST)
+        return float(np.max((np.where(np.equal(self.keep, 1), 0.0, 1.0) + current) / leak))
+
+    def spare(self, scale: float) -> int:
+        """By how many bits a scale may be coarser with threshold, bias and what steps cut still within 2^-10."""
+        height = self.neuron.threshold if self.neuron.threshold is not None else self.room.potential * self.unit
+        units = float(np.min(UNIT * scale * np.asarray(height) / self.unit))
+        off = self.cut + UNIT / 2 + (memory(self.neuron.keep) / 2 if np.any(self.neuron.rise) else 0.0)
+        return int(np.floor(np.log2(max(1.0, units * FINE / off))))
 
     def factor(self, port: str) -> Numbers:
         """What a weight at a port is multiplied with to be a mantissa of exponent 0, a number, or [n]."""
@@ -150,16 +169,23 @@ def _most(*values: Numbers) -> Numbers:
 
 
 def choose_scales(reading: Reading, fits: dict[str, Fit]) -> None:
-    """Give every population its scale; those that share an input share the scale, so that its weight stays one."""
+    """Give every population its scale; those that share an input share the scale, so that its weight stays one.
+
+    Bits that no weight needs are given up: they are room for potential and current beyond what is expected.
+    """
     for names in _together(reading, fits):
         split = reading.options.split_signs
         loads = [load for name in names for load in _loads(fits[name], split)]
         limits = {(most, name): reason for name in names for reason, most in fits[name].room.limits().items()}
         most = min(limits, default=(1.0, ""))[0]
-        scale = best_scale(loads, most, reading.options.least_exponent)
+        least = reading.options.least_exponent
+        scale = best_scale(loads, most, least)
+        spare = [load.spare(scale, least) for load in loads]
+        spared = min(*spare, *(fits[name].spare(scale) for name in names)) if spare else 0
         for name in names:
-            own = fits[name].room.limits()
-            fits[name].scale, fits[name].limited_by = scale, min(own, key=lambda reason: own[reason], default="")
+            own, one = fits[name].room.limits(), fits[name]
+            one.limited_by = min(own, key=lambda reason: own[reason], default="")
+            one.scale, one.spared = scale / 2**spared, spared
 
 
 def _loads(fit: Fit, split: bool) -> list[Load]:

@@ -30,14 +30,14 @@ class PopulationReport:
     """A population on the chip; potentials in `unit` of the float model.
 
     scale: whole numbers for one `unit`, and least: what one of them is (the middle one, where units differ).
-    limited_by: what keeps the scale from being larger. lag: steps by which it is behind the float one. potential,
-    current: time constants in ms (None: nothing is left after a step). threshold: above the reset. rest: where the
-    constant input alone takes the potential, above the reset (without a leak: per step). mended: what weights were
-    multiplied with to make up for the time constants. rounding: at most so far off is the potential because each step
-    cuts fractions. lowest: where the potential saturates, and reach: how far from the reset it is expected to go.
-    current_share: the part of its range that the current is expected to use. overflow: how many arrivals of the largest
-    weight in one step overflow the current, which then turns its sign (None: nothing arrives). dropped: ms of
-    refractory time left out.
+    limited_by: what keeps the scale from being larger. spared: bits that it is coarser than that, since no weight needs
+    them. lag: steps by which it is behind the float one. potential, current: time constants in ms (None: nothing is
+    left after a step). threshold: above the reset. rest: where the constant input alone takes the potential, above the
+    reset (without a leak: per step). mended: what weights were multiplied with to make up for the time constants.
+    rounding: at most so far off is the potential because each step cuts fractions. lowest: where the potential
+    saturates, and reach: how far from the reset it is expected to go. current_share: the part of its range that the
+    current is expected to use. overflow: how many arrivals of the largest weight in one step overflow the current,
+    which then turns its sign (None: nothing arrives). dropped: ms of refractory time left out.
     """
 
     population: str
@@ -48,6 +48,7 @@ class PopulationReport:
     scale: float
     least: float
     limited_by: str
+    spared: int
     lag: int
     potential: Change | None
     current: Change | None
@@ -151,11 +152,11 @@ def population_report(
     current = float(fit.room.current * fit.scale * UNIT / MOST_STATE)
     return PopulationReport(
         population.name, population.n, population.model.name, chip_model,
-        unit_name(population.model.states[potential].dimension), size, 1 / size, fit.limited_by, fit.lag,
-        _time_constant(neuron.keep, fit.keep, dt),
+        unit_name(population.model.states[potential].dimension), size, 1 / size, fit.limited_by, fit.spared,
+        fit.lag, _time_constant(neuron.keep, fit.keep, dt),
         _time_constant(neuron.fade, fit.fade, dt) if neuron.currents else None,
         _threshold(fit, params), _rest(fit, params), float(np.median(np.asarray(fit.mended[0]) * fit.mended[1])),
-        _rounding(fit), float(np.median(neuron.reset - MOST_STATE / np.asarray(fit.size))),
+        fit.cut / float(np.min(fit.size)), float(np.median(neuron.reset - MOST_STATE / np.asarray(fit.size))),
         fit.room.potential * float(np.median(fit.unit)), current, _overflow(fit), dropped,
     )
 
@@ -188,14 +189,6 @@ def _rest(fit: Fit, params: dict[str, Any]) -> Change | None:
 def _leak(keep: Numbers) -> Any:
     leak = 1 - np.asarray(keep, float)
     return np.where(leak > 0, leak, 1.0)
-
-
-def _rounding(fit: Fit) -> float:
-    """Each step cuts less than one unit off the current and off the potential, which forget it as they forget all."""
-    current = np.where(np.equal(fit.fade, 0), 0.0, 1 / np.maximum(1 - np.asarray(fit.fade), 1 / 4096))
-    leak = np.maximum(1 - np.asarray(fit.keep), 1e-3)
-    cut = np.where(np.equal(fit.keep, 1), 0.0, 1.0)
-    return float(np.max((cut + current) / leak / fit.size))
 
 
 def _overflow(fit: Fit) -> int | None:

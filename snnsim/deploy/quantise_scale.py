@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from snnsim.deploy.quantise_integers import (
-    MOST_EXPONENT, MOST_MANTISSA, MOST_STATE, MOST_THRESHOLD, UNIT, Floats, Numbers, most_bias, quantised,
+    MOST_EXPONENT, MOST_MANTISSA, MOST_STATE, MOST_THRESHOLD, UNIT, Floats, Numbers, best_exponent, most_bias,
+    quantised,
 )
 
+FINE = 2.0**-10       # relative: an error that does not matter beside that of weights of 8 bits
 _GRID = 128           # scales that are tried besides those that make a weight exact
 _MOST_WHOLE = 2048    # of those that make an input's weight exact
 _FEW = 16             # different weights of a projection that exact scales are looked for
@@ -38,6 +40,15 @@ class Load:
         sizes = self.weights * scale
         found = quantised(sizes, self.mixed, least, self.largest * scale).sizes if self.synapse else np.rint(sizes)
         return found / scale
+
+    def spare(self, scale: float, least: int) -> int:
+        """By how many bits a scale may be coarser without a coarser weight (for an input, one that is off by 2^-10)."""
+        sizes = self.weights * scale
+        if self.synapse:
+            return best_exponent(sizes, self.mixed, least, self.largest * scale) - least
+        halves = sizes[:, None] / 2.0 ** np.arange(1, MOST_EXPONENT + 1)
+        fine = (np.abs(np.rint(halves) - halves) <= FINE * np.abs(halves)).all(axis=0)
+        return int(np.argmin([*fine, False]))
 
     def cost(self, scale: float, least: int) -> float:
         """The expected square of what rounding adds to the potential, over the square of the threshold.

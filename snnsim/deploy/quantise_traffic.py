@@ -19,7 +19,7 @@ Floats = np.ndarray
 USUAL_RATE = 0.02    # spikes in a ms of a neuron whose rate is not known
 BUSY = 0.1           # the part of all sources that spikes in one step when much is going on
 _SURE = 8.0          # standard deviations
-_LONGEST = 1000.0    # steps that a potential without a leak is taken to remember
+LONGEST = 1000.0    # steps that a potential without a leak is taken to remember
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _input(reading: Reading, each: graph.Poisson | graph.SpikeTimes, link: graph
 
 def memory(left: Numbers) -> float:
     """How many steps are remembered of which this much is left after each."""
-    return float(min(_LONGEST, 1 / max(1e-12, 1 - float(np.median(left)))))
+    return float(min(LONGEST, 1 / max(1e-12, 1 - float(np.median(left)))))
 
 
 def reach(ways: Iterable[Way], gains: Mapping[str, Numbers], *left: Numbers) -> float:

@@ -102,8 +102,23 @@ def test_files_that_are_missing_or_damaged_are_named_at_once() -> None:
     ]
 
 
+def test_modules_that_are_missing_or_elsewhere() -> None:
+    """A link to a folder is not followed either."""
+    size = os.stat("b/lava_runner/graph.py").st_size
+    os.remove("b/lava_runner/graph.py")
+    assert opened() == f"b/lava_runner/graph.py: expected {size} bytes, found no such file; {AGAIN}"
+    os.rename("b/lava_runner", "elsewhere")
+    os.symlink("../elsewhere", "b/lava_runner")
+    assert opened() == f"b/lava_runner: expected a folder, found a link; {AGAIN}"
+    os.remove("b/lava_runner")
+    Path("b/lava_runner").write_text("")
+    assert f"b/lava_runner/graph.py: expected {size} bytes, found Not a directory; {AGAIN}" in opened().splitlines()
+    reseal()
+    assert opened() == "b/manifest.json.files: lava_runner/__init__.py is missing, which every bundle has"
+
+
 @pytest.mark.parametrize(("name", "near"), [
-    ("../secret", ""), ("/etc/passwd", ""), ("b/../../secret", ""), ("graph.h5/..", " (did you mean graph.h5?)"), ("", ""),
+    ("../secret", ""), ("/etc/passwd", ""), ("b/../../secret", ""), ("graph.h5/..", " (did you mean graph.h5?)"), ("", ""), ("lava_runner/../x.py", ""),
 ])
 def test_a_manifest_names_nothing_else(name: str, near: str) -> None:
     """No path leads out of the folder, and files that are none of a bundle's have no checksum."""

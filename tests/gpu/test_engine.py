@@ -23,7 +23,7 @@ from snnsim.lowering import make_plan
 from snnsim.program import Program
 
 pytestmark = needs_gxx
-STEPS = {"far": 1400}
+STEPS = {"graded": 600, "far": 1400}
 of_each_network = pytest.mark.parametrize("name", NETWORKS)
 with_each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 

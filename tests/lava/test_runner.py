@@ -18,15 +18,14 @@ import numpy as np
 import pytest
 from lava_rules import STATES, emulate
 
-import snnsim.deploy
 from snnsim.backends.lava.environment import fault, interpreter
 from snnsim.deploy.arrivalsfile import save_arrivals
 from snnsim.deploy.graph import Arrivals, Connection, Graph, Group, Learning, Trace
 from snnsim.deploy.graphfile import save_graph
+from snnsim.deploy.standalone import RUNNER, copy_runner
 
 MISSING = fault()
 PYTHON = "" if MISSING else interpreter().python
-RUNNER = Path(snnsim.deploy.__path__[0]) / "runner.py"
 STEPS = 1000
 
 pytestmark = [pytest.mark.slow,
@@ -335,7 +334,8 @@ def test_a_source_sends_as_many_spikes_as_arrive(tmp_path):
     groups = [Group("a", 2, "relay", ports=("in",)), Group("b", 1, "poisson"), lif("c", 1)]
     wires = [Connection("once", 0, 2, "in", [0], [0], [100], [1]),
              Connection("each", 0, 2, "in", [1], [0], [10], [1], num_message_bits=8)]
-    arrivals = Arrivals(*np.array([[1, 1, 2, 2], [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0], [3, 2, -1, 1]]))
+    arrivals = Arrivals(*np.array([
+        [1, 1, 1, 2, 2, 2], [0, 0, 0, 0, 0, 1], [0] * 6, [0, 0, 1, 1, 1, 0], [5, -2, 2, 1, -2, 1]]))
     with Lava(tmp_path, make(groups, wires)) as lava:
         spikes, content = lava.run(2, arrivals)
     assert spikes.tolist() == [[1, 0, 3], [1, 1, 2], [2, 2, 1]]
@@ -361,7 +361,7 @@ def test_the_script_runs_by_itself_in_a_folder(tmp_path):
     arrivals = random_arrivals(rng, graph, 100, *amounts)
     save_graph(graph, tmp_path / "graph.h5")
     save_arrivals(arrivals, tmp_path / "arrivals.h5")
-    shutil.copy(RUNNER, tmp_path / "run.py")
+    copy_runner(tmp_path)
     for steps in (60, 130):
         subprocess.run([PYTHON, tmp_path / "run.py", "--steps", str(steps), "-o", tmp_path / "out.h5"], check=True)
         found = content(tmp_path / "out.h5")

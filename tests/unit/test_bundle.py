@@ -19,7 +19,10 @@ from snnsim.deploy import bundle as bundles
 from snnsim.deploy.bundle import check_bundle, open_bundle, write_bundle
 from snnsim.deploy.graphfile import load_graph, save_graph
 from snnsim.deploy.manifest import FILES, MANIFEST, manifest_text
+from snnsim.deploy.standalone import RUNNER
 from snnsim.errors import InputError, RunError
+
+MODULE = "lava_runner/graph.py"
 
 
 @pytest.fixture
@@ -44,12 +47,17 @@ def test_what_is_written_is_read(written: Path) -> None:
     assert (found.placement, found.report, found.steps) == ({"chips": 1}, {"fits": True}, 10)
     facts = {key: found.manifest[key] for key in ("name", "target", "semantics", "dt_ms", "units", "synapses")}
     assert facts == {"name": "tiny", "target": "loihi2", "semantics": "lava010", "dt_ms": 0.1, "units": 5, "synapses": 4}
-    assert {path.name for path in written.iterdir()} == {MANIFEST, *FILES}
+    modules = {f"lava_runner/{path.name}" for path in RUNNER.parent.glob("lava_runner/*.py")}
+    assert {path.relative_to(written).as_posix() for path in written.rglob("*") if path.is_file()} == {
+        MANIFEST, *FILES, *modules}
+    assert found.manifest["files"].keys() == {*FILES, *modules}
 
 
 def test_the_runner_goes_with_it(written: Path) -> None:
-    """As the script that the package has, and the text says how to start it."""
-    assert (written / "run.py").read_bytes() == bundles.RUNNER.read_bytes()
+    """The script and the modules that the package has, and the text says how to start it."""
+    assert MODULE in open_bundle(written).manifest["files"]
+    for path in [RUNNER, *RUNNER.parent.glob("lava_runner/*.py")]:
+        assert (written / path.relative_to(RUNNER.parent)).read_bytes() == path.read_bytes()
     assert "python run.py --steps 10 -o out.h5" in (written / "README.txt").read_text()
 
 
@@ -76,9 +84,12 @@ def test_a_bundle_may_move(written: Path) -> None:
 def test_a_bundle_is_replaced_when_asked(written: Path) -> None:
     """Only its own files are: what was put beside them stays."""
     (written / "notes.txt").write_text("mine")
+    (written / "lava_runner/notes.txt").write_text("mine")
+    (written / "lava_runner/__pycache__").mkdir()
     write_bundle("b", content(steps=20, fixed=None), overwrite=True)
     assert open_bundle("b").steps == 20
-    assert (written / "notes.txt").read_text() == "mine"
+    assert (written / "notes.txt").read_text() == (written / "lava_runner/notes.txt").read_text() == "mine"
+    assert not (written / "lava_runner/__pycache__").exists()
     assert not (written / "network-fixed.yaml").exists()
     assert sorted(os.listdir()) == ["b"]
 
@@ -122,7 +133,7 @@ def test_a_swap_that_fails_is_undone(written: Path, monkeypatch: pytest.MonkeyPa
     assert sorted(os.listdir()) == ["b"]
 
 
-@pytest.mark.parametrize("name", [MANIFEST, *FILES])
+@pytest.mark.parametrize("name", [MANIFEST, *FILES, MODULE])
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
 def test_no_damage_goes_unnoticed(written: Path, name: str, place: float, bit: int, cut: bool) -> None:

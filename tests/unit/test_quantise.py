@@ -320,7 +320,16 @@ def test_room_of_a_run():
     plain, measured = sn.quantize(net), sn.quantize(net, measure="20 ms")
     assert plain.report.populations[1].reach == 40.0
     assert measured.report.populations[1].reach > 60
-    assert measured.report.populations[1].lowest < -60 < plain.report.populations[1].lowest
+
+
+def test_bits_that_no_weight_needs_are_room():
+    """A weight with an exponent needs no finer scale: what is given up of it, potential and current may use."""
+    net = pair(weight="10 mV")
+    report = sn.quantize(net).report
+    assert report.populations[1].spared == 2
+    assert report.populations[1].lowest < -300
+    assert 20 / 1024 / 2 < report.populations[1].rounding < 20 / 1024
+    assert sn.quantize(pair(weight="0.05 mV")).report.populations[1].spared == 0
 
 
 def test_overflow_is_counted():
