@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from snnsim.deploy.from_plan import SOURCES, model_of
 from snnsim.errors import Problem
+from snnsim.ir.ranges import least_payload
 from snnsim.plan import Plan, Population, Projection
 
 MOST_DELAY = 63   # steps from a spike to its arrival: 6 bits, and the step that every synapse takes
@@ -48,6 +49,15 @@ def _shifted_delays(plan: Plan, projection: Projection) -> Iterator[str]:
                "of its own, or a weight_exp of at least 0")
 
 
+def _negative_messages(plan: Plan, projection: Projection) -> Iterator[str]:
+    source = plan.populations[projection.source]
+    if projection.fixed is None or projection.payloads or not source.graded:
+        return
+    if least_payload(source.program, source.params) < 0:
+        yield (f"{model_of(source).name} sends negative messages, and with num_message_bits: 0 each counts as +1; "
+               "expected num_message_bits from 1 to 24")
+
+
 def _plastic(plan: Plan, projection: Projection) -> Iterator[str]:
     if projection.plastic is not None:
         yield f"{projection.plastic.model}: plasticity on a chip is a sum of products: synapse: loihi_learning"
@@ -55,7 +65,8 @@ def _plastic(plan: Plan, projection: Projection) -> Iterator[str]:
         yield f"{projection.coupling.model}: a chip has no continuous couplings"
 
 
-_PROJECTION: tuple[Callable[[Plan, Projection], Iterator[str]], ...] = (_target, _delay, _shifted_delays, _plastic)
+_PROJECTION: tuple[Callable[[Plan, Projection], Iterator[str]], ...] = (
+    _target, _delay, _shifted_delays, _negative_messages, _plastic)
 
 
 def _semantics(plan: Plan) -> Iterator[Problem]:

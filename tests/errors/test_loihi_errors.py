@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -50,6 +51,14 @@ def of_both_chips() -> sn.Network:
     return net
 
 
+def signed(model: str) -> sn.Network:
+    """Messages with a sign onto a projection that takes each as 1."""
+    net = chip()
+    net.population("source", 2, model)
+    net.project("source", "a", sn.all_to_all(), weight=10)
+    return net
+
+
 FAULTS: list[tuple[Callable[[], sn.Network], str]] = [
     (real_neurons,
      "populations.b.model: lif_psc_exp computes in real numbers, expected a fixed-point model such as loihi_lif; "
@@ -58,6 +67,10 @@ FAULTS: list[tuple[Callable[[], sn.Network], str]] = [
     (lambda: chip(delay={"uniform": ["1 ms", "4 ms"]}, weight_exp=-2),
      "projections.a->a: Lava shifts the sum of each delay by itself where weight_exp is below 0; give each delay a "
      "projection of its own, or a weight_exp of at least 0"),
+    *((partial(signed, model),
+       f"projections.source->a: {model} sends negative messages, and with num_message_bits: 0 each counts as +1; "
+       "expected num_message_bits from 1 to 24")
+      for model in ("loihi_ternary_lif", "loihi_sigma_delta", "loihi_graded", "loihi_product")),
     (onto_the_host, "projections.a->relay: its target is a relay, which the host plays; expected one on the chip"),
     (of_both_chips, "projections.a->old: its target follows Loihi 1 and others follow Lava 0.10; expected one of them"),
     (coupled,
@@ -72,6 +85,12 @@ def test_what_no_chip_does(make: Callable[[], sn.Network], message: str) -> None
     """All of it at once, before anything is computed."""
     refused = registry.backends()["loihi"].refuses(make_plan(make()))
     assert "\n".join(map(str, refused)) == message
+
+
+@pytest.mark.parametrize("model", ["loihi_lif", "loihi_graded_relu", "loihi_rf"])
+def test_messages_without_a_sign(model: str) -> None:
+    """They may count as 1."""
+    assert registry.backends()["loihi"].refuses(make_plan(signed(model))) == []
 
 
 def test_a_network_that_cannot_be_quantised() -> None:
