@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnsim.connect import Bound, rule_from_spec
 from snnsim.couplings import coupled_weight, make_coupling
-from snnsim.distributions import Constant, Value, value_from_spec
+from snnsim.distributions import Value, value_from_spec
 from snnsim.distributions.expression import UNIT_NAMES, Expression
 from snnsim.equations import COUNTER, Model
 from snnsim.errors import InputError, Problem, Problems, unknown
@@ -141,7 +141,7 @@ def _populations(net: Network, key: str, spec: ProjectionSpec, problems: Problem
 def projection_label(
     name: str | None, source: Population, target: Population, several: bool, taken: set[str]
 ) -> str:
-    """``<name>``, ``<name>/<from>-><to>`` for one of several pairs, ``<from>-><to>``, with #2... where it is `taken`."""
+    """``<name>``, ``<name>/<from>-><to>`` for one of several pairs, ``<from>-><to>``, with #2... where it is taken."""
     pair = f"{source.name}->{target.name}"
     base = pair if name is None else f"{name}/{pair}" if several else name
     label, k = base, 1

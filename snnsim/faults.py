@@ -11,6 +11,8 @@ from snnsim.ir import Type
 from snnsim.plan import Plan
 from snnsim.units import TIME, to_text
 
+_MOST = (1 << 31) - 1   # what engines may put in place of a larger payload
+
 
 def fault(plan: Plan, engine: Engine, chunk: Chunk) -> NumericalError | None:
     """What is wrong after a chunk, in its last step or before; None where all is well."""
@@ -38,7 +40,8 @@ def _no_payload(plan: Plan, chunk: Chunk) -> NumericalError | None:
         return None
     step, unit, payload = (int(values[wrong[0]]) for values in (chunk.step, chunk.unit, chunk.payload))
     it = next(p for p in plan.populations if p.first <= unit < p.first + p.n)
-    return NumericalError(f"population {it.name}, unit {unit - it.first} sent {payload} in {_when(plan, step)}, "
+    found = payload if abs(payload) < _MOST else "more than 31 bits"
+    return NumericalError(f"population {it.name}, unit {unit - it.first} sent {found} in {_when(plan, step)}, "
                           f"expected {-most} to {most}: a payload has {MESSAGE_BITS} bits and a sign")
 
 

@@ -2,8 +2,8 @@
 
     PYTHON tools/peers_lava.py graph.h5 1000
 
-Reads the groups and connections of a graph, runs so many steps with a Monitor on the spikes of each group, and prints one
-JSON object: seconds of the run, seconds to fetch what the monitors hold, spikes, processes of the system.
+Reads the groups and connections of a graph, runs so many steps with a Monitor on the spikes of each group, and prints
+one JSON object: seconds of the run, seconds to fetch what the monitors hold, spikes, processes of the system.
 """
 
 from __future__ import annotations

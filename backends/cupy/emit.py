@@ -139,9 +139,9 @@ def emit_update(program: Program, dtype: Any, per_unit: Collection[str], wide: C
 
     It takes the number `i` of the unit, which is its place in all arrays, and the arguments, and returns the number of
     spikes, or the payload where there is one. Arrays are scalars and output (reals), param and state (reals or 32-bit
-    numbers, 64-bit ones of a program in whole numbers), arrival (64-bit where its port is wide; set to 0 after the step)
-    and wholes (64-bit where there are wide ports, or the program is in whole numbers). Numbers are drive (a real),
-    poisson (an int) and words (an unsigned).
+    numbers, 64-bit ones of a program in whole numbers), arrival (64-bit where its port is wide; set to 0 after the
+    step) and wholes (64-bit where there are wide ports, or the program is in whole numbers). Numbers are drive (a
+    real), poisson (an int) and words (an unsigned).
 
     per_unit: parameters that are arrays; wide: ports whose arrivals are 64-bit.
     """

@@ -21,7 +21,8 @@ class SpikeHistory:
     """Who spiked in the last steps. Step s is in slot s modulo `slots`, a power of two.
 
     masks: uint32 [slots, parts * words]; counts: int32 [slots, parts * words * 32], how often each unit spiked, or what
-    its spike carries, of one element where there are neither. chunk: steps that can be added before the oldest are lost.
+    its spike carries, of one element where there is neither. chunk: steps that can be added before the oldest are
+    lost.
     """
 
     def __init__(self, device: Device, plan: Plan, layout: Layout, counted: bool) -> None:

@@ -25,8 +25,8 @@ class Shape:
     """Populations that one function updates.
 
     fields: (kind and name of an argument, part of it) -> its place among the entries of a population; parameters that
-    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters; long: they have
-    64 bits; wide: those have that stand in the table.
+    all units share stand there themselves, packed. whole: names of whole-numbered states and parameters; long: they
+    have 64 bits; wide: those have that stand in the table.
     """
 
     update: Update

@@ -55,7 +55,7 @@ class Session:
                 save_graph(graph, self._folder / "graph.h5")
                 # Beside nothing else that Python could import.
                 script = copy_runner(self._folder, runner)
-            command = [interpreter.python, "-E", script, "serve", self._folder]
+            command = [interpreter.python, "-E", str(script), "serve", str(self._folder)]
             self._process = Process(interpreter.python, command, self._folder)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)

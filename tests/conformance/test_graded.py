@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graded import KINDS, OneHot, learning, mixed, without_delay
+from graded import KINDS, LEAKY, OneHot, learning, mixed, network, without_delay
 
 import snnsim as sn
+from snnsim.errors import NumericalError
+from snnsim.lowering import make_plan
+from snnsim.program import Program
 from snnsim.recording import Recorder
+
+from .conftest import CLOSE, backend_of
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
@@ -34,6 +39,24 @@ def test_chain_without_delay(agree: Callable[..., int]) -> None:
 def test_plastic_synapses(agree: Callable[..., int]) -> None:
     """A spike is one event of a plastic synapse and of a modulator, whatever it carries."""
     assert agree(learning, "30 ms") > 200
+
+
+@pytest.mark.parametrize(("factor", "found"), [(4, "40000000 in step 6 (t = 6 ms)"), (500, "more than 31 bits in step 6 (t = 6 ms)")])
+def test_a_payload_of_too_many_bits(other: tuple[str, int | None], factor: int, found: str) -> None:
+    """The run ends with the same words everywhere."""
+    if other[0] in CLOSE:
+        pytest.skip(f"{other[0]} computes in real numbers")
+    net = network()
+    net.population("first", 3, "once", value=[5, 10**7, -3], when=[1, 4, 2])
+    net.model("grow", {**LEAKY, "dynamics": "x[n+1] = a*factor : 1", "spike": "x != 0", "send": "x",
+                       "parameters": {"factor": {"default": factor, "must_be": "whole"}}})
+    net.population("second", 3, "grow")
+    net.project("first", "second", sn.one_to_one(), weight=1, delay="2 ms", num_message_bits=24)
+    program = Program(net, make_plan(net), backend_of(other[0]), other[1])
+    with pytest.raises(NumericalError) as caught:
+        program.run("20 ms")
+    assert str(caught.value) == (f"population second, unit 1 sent {found}, expected -16777215 to 16777215: a payload has "
+                                 "24 bits and a sign")
 
 
 # --- pieces, checkpoints ---------------------------------------------------------------------------------------------

@@ -118,7 +118,8 @@ def test_modules_that_are_missing_or_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(("name", "near"), [
-    ("../secret", ""), ("/etc/passwd", ""), ("b/../../secret", ""), ("graph.h5/..", " (did you mean graph.h5?)"), ("", ""), ("lava_runner/../x.py", ""),
+    ("../secret", ""), ("/etc/passwd", ""), ("b/../../secret", ""), ("graph.h5/..", " (did you mean graph.h5?)"), ("", ""),
+    ("lava_runner/../x.py", " (did you mean lava_runner/__init__.py?)"),
 ])
 def test_a_manifest_names_nothing_else(name: str, near: str) -> None:
     """No path leads out of the folder, and files that are none of a bundle's have no checksum."""

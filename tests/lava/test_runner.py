@@ -6,7 +6,6 @@ Needs an interpreter that the backend lava would use; see snnsim.backends.lava.e
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time

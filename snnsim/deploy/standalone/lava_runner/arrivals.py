@@ -33,7 +33,7 @@ def nothing() -> np.ndarray:
 
 @dataclass
 class Places:
-    """Where the units of a graph are in the row of the feed. spans: number of a pool, name of its port -> part of it."""
+    """Where the units of a graph are in the row of the feed. spans: (number of a pool, name of its port) -> part."""
 
     graph: Graph
     pools: Pools

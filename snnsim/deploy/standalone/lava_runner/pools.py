@@ -16,7 +16,7 @@ from .models import MODELS, Model
 class Pool:
     """Units of one model. model: None for sources, whose spikes the host makes; fixed: what Lava takes once for all.
 
-    parts: groups, and which of their units. out: the port in Lava that sends their spikes; log: what is written of them.
+    parts: groups, and which of their units. out: the port in Lava that sends their spikes; log: what it writes down.
     """
 
     model: Model | None
