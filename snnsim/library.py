@@ -16,6 +16,7 @@ from snnsim.equations.synapse import (
     SynapseModel, check_synapse_document, is_synapse_document, synapse_from_document,
 )
 from snnsim.errors import InputError, Problem, unknown
+from snnsim.loihi_learning import LEARNING
 from snnsim.models import (
     builtin, builtin_coupling, builtin_coupling_document, builtin_names, builtin_synapse, coupling_names, synapse_names,
 )
@@ -44,6 +45,8 @@ class Library:
     def add(self, name: str, document: Any) -> Model | None:
         """Take in a document; returns the model, or None for one that is made anew for each projection."""
         check_name("model", name, self.documents())
+        if name == LEARNING:
+            raise InputError(f"{LEARNING} is the name of Loihi's learning synapses; give this model another")
         if is_synapse_document(document):
             check_synapse_document(name, document)
             self.synapses[name] = copy.deepcopy(dict(document))
@@ -82,7 +85,7 @@ class Library:
         return builtin_coupling_document(name).get("variable") if own is None else own.get("variable")
 
     def _known(self) -> dict[str, list[str]]:
-        return {"neurons": [*self.neurons, *builtin_names()], "synapses": [*self.synapses, *synapse_names()],
+        return {"neurons": [*self.neurons, *builtin_names()], "synapses": [*self.synapses, *synapse_names(), LEARNING],
                 "couplings": [*self.couplings, *coupling_names()]}
 
     def _check(self, kind: str, word: str, name: str) -> None:

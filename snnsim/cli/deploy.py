@@ -100,7 +100,7 @@ def choices_of() -> list[str]:
     """What --quantise may choose."""
     from dataclasses import fields
 
-    from snnsim.deploy.quantise_options import Options
+    from snnsim.deploy.quantise.options import Options
 
     return [field.name for field in fields(Options) if field.name not in OWN]
 
@@ -134,9 +134,9 @@ def _again(made: Deployed, backend: str, threads: int | None, quiet: bool) -> di
 # --- what is printed -------------------------------------------------------------------------------------------------
 
 def _show(data: dict[str, Any]) -> None:
-    from snnsim.deploy import report_tables
+    from snnsim.deploy.report import tables
 
-    for name, text in report_tables.summary(data):
+    for name, text in tables.summary(data):
         print(f"{name:<12} {text}")
     if data["run"] is not None:
         print(f"{'on ' + data['run']['backend']:<12} {_agreement(data['run'])}")
@@ -146,7 +146,7 @@ def _show(data: dict[str, Any]) -> None:
 
 
 def _agreement(run: dict[str, Any]) -> str:
-    from snnsim.deploy.report_tables import many
+    from snnsim.deploy.report.tables import many
 
     spikes = many(run["spikes"], "spike")
     if run["first_difference"] is not None:

@@ -21,7 +21,7 @@ from snnsim.deploy.manifest import FIXED, NETWORK
 from snnsim.deploy.mapper import Activity, place
 from snnsim.deploy.quantise import Quantised, quantize
 from snnsim.deploy.report import Report, plain
-from snnsim.deploy.report_page import page
+from snnsim.deploy.report.page import page
 from snnsim.deploy.target import Target, load_target
 from snnsim.deploy.travelling import Luggage
 from snnsim.errors import InputError, Problem

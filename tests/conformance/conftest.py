@@ -73,7 +73,7 @@ def outcome(net: sn.Network, backend: str, threads: int | None, duration: str) -
 
 def changes(program: sn.Program) -> dict[tuple[str, str], np.ndarray]:
     """Everything that changes in plastic projections, as a checkpoint has it."""
-    plastic = [(k, p.label) for k, p in enumerate(program.plan.projections) if p.plastic is not None]
+    plastic = [(k, p.label) for k, p in enumerate(program.plan.projections) if p.rule is not None]
     return {(label, name): values for k, label in plastic for name, values in program.engine.plasticity(k).items()}
 
 

@@ -55,15 +55,15 @@ def fault(changes: dict[str, str], more: str = "") -> str:
 MODELS: list[tuple[dict[str, str], str]] = [
     ({"synapse": "stdp_pear"},
      "projections.0.synapse.model: unknown synapse model 'stdp_pear'; expected one of: homeostatic_scaling, "
-     "listener, own, static, stdp_dopamine, stdp_pair, stdp_power_law, stdp_triplet, stdp_vogels, "
+     "listener, loihi_learning, own, static, stdp_dopamine, stdp_pair, stdp_power_law, stdp_triplet, stdp_vogels, "
      "stp_tsodyks, stp_tsodyks2, three_factor (did you mean stdp_pair?)"),
     ({"synapse": "lif_psc_exp"},
      "projections.0.synapse.model: lif_psc_exp is a model of neurons, for a population; expected one of: "
-     "homeostatic_scaling, listener, own, static, stdp_dopamine, stdp_pair, stdp_power_law, stdp_triplet, "
+     "homeostatic_scaling, listener, loihi_learning, own, static, stdp_dopamine, stdp_pair, stdp_power_law, stdp_triplet, "
      "stdp_vogels, stp_tsodyks, stp_tsodyks2, three_factor"),
     ({"synapse": "gap_junction"},
      "projections.0.synapse.model: gap_junction is a model of couplings, for `coupling:` of a projection; "
-     "expected one of: homeostatic_scaling, listener, own, static, stdp_dopamine, stdp_pair, stdp_power_law, "
+     "expected one of: homeostatic_scaling, listener, loihi_learning, own, static, stdp_dopamine, stdp_pair, stdp_power_law, "
      "stdp_triplet, stdp_vogels, stp_tsodyks, stp_tsodyks2, three_factor"),
     ({"synapse": "5"},
      "projections.0.synapse: expected the name of a synapse model, or a mapping such as {model: stdp_pair}, "

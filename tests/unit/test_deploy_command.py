@@ -21,7 +21,7 @@ from snnsim.cli import main
 from snnsim.deploy.bundle import open_bundle
 from snnsim.deploy.deployment import deploy
 from snnsim.deploy.manifest import FILES, MANIFEST
-from snnsim.deploy.report_tables import joules
+from snnsim.deploy.report.tables import joules
 from snnsim.deploy.travelling import Luggage
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnsim.deploy.quantise_integers import best_exponent, bias, decay, mantissas, most_bias, quantised, threshold
-from snnsim.deploy.quantise_scale import Load, Room, best_scale
-from snnsim.deploy.quantise_timing import REFERENCE, Edge, lags
+from snnsim.deploy.quantise.integers import best_exponent, bias, decay, mantissas, most_bias, quantised, threshold
+from snnsim.deploy.quantise.scale import Load, Room, best_scale
+from snnsim.deploy.quantise.timing import REFERENCE, Edge, lags
 
 
 @pytest.mark.parametrize(("left", "current", "parts", "got"), [

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.deploy import report_figures, report_tables
+from snnsim.deploy.report import figures, tables
 from snnsim.deploy.report import Report
 from snnsim.report.pieces import facts, heading, listed, paragraph, picture, table, whole
 
@@ -28,12 +28,12 @@ def page(report: Report) -> str:
 
 
 def _body(report: Report, data: dict[str, Any]) -> Iterable[str]:
-    yield facts(report_tables.summary(data))
+    yield facts(tables.summary(data))
     yield from _changes(data)
     if data["quantisation"] is not None:
         yield from _quantised(data["quantisation"])
     if report.fidelity is None:
-        yield from _figure(report_figures.emulated(report.after))
+        yield from _figure(figures.emulated(report.after))
     else:
         yield from _faithful(report, data["fidelity"])
     yield from _placed(report, data["placement"])
@@ -54,12 +54,12 @@ def _changes(data: dict[str, Any]) -> Iterable[str]:
 
 def _quantised(quantisation: dict[str, Any]) -> Iterable[str]:
     yield heading("Populations in whole numbers")
-    yield table(*report_tables.populations(quantisation))
-    yield paragraph(report_tables.POPULATIONS)
-    yield table(*report_tables.headroom(quantisation))
-    yield paragraph(report_tables.HEADROOM)
-    for name, rows, about in (("Projections", report_tables.projections, report_tables.PROJECTIONS),
-                              ("Inputs", report_tables.inputs, report_tables.INPUTS)):
+    yield table(*tables.populations(quantisation))
+    yield paragraph(tables.POPULATIONS)
+    yield table(*tables.headroom(quantisation))
+    yield paragraph(tables.HEADROOM)
+    for name, rows, about in (("Projections", tables.projections, tables.PROJECTIONS),
+                              ("Inputs", tables.inputs, tables.INPUTS)):
         if quantisation[name.lower()]:
             yield heading(f"{name} in whole numbers")
             yield table(*rows(quantisation))
@@ -69,17 +69,17 @@ def _quantised(quantisation: dict[str, Any]) -> Iterable[str]:
 def _faithful(report: Report, fidelity: dict[str, Any]) -> Iterable[str]:
     assert report.fidelity is not None and report.before is not None   # they go together
     yield heading("What the chip does differently")
-    yield table(*report_tables.spikes(fidelity))
-    yield table(*report_tables.rates(fidelity))
-    yield paragraph(f"{report_tables.first_divergence(fidelity)} {SAME}")
+    yield table(*tables.spikes(fidelity))
+    yield table(*tables.rates(fidelity))
+    yield paragraph(f"{tables.first_divergence(fidelity)} {SAME}")
     if not fidelity["same_input"]:
         yield paragraph("The populations that the host makes spike did not do the same in both networks.")
-    yield from _figure(report_figures.raster(report.before, report.after, report.fidelity))
-    yield from _figure(report_figures.rates(report.fidelity.populations))
+    yield from _figure(figures.raster(report.before, report.after, report.fidelity))
+    yield from _figure(figures.rates(report.fidelity.populations))
     if fidelity["traces"]:
         yield heading("States", 3)
-        yield table(*report_tables.traces(fidelity))
-        yield paragraph(report_tables.TRACES)
+        yield table(*tables.traces(fidelity))
+        yield paragraph(tables.TRACES)
 
 
 def _figure(figure: tuple[str, str]) -> Iterable[str]:
@@ -89,26 +89,26 @@ def _figure(figure: tuple[str, str]) -> Iterable[str]:
 
 def _placed(report: Report, placement: dict[str, Any]) -> Iterable[str]:
     cores, chips = placement["cores"], placement["chips"]
-    yield heading(f"Placement: {report_tables.many(cores, 'core')} on {report_tables.many(chips, 'chip')}")
-    yield table(*report_tables.use(placement))
+    yield heading(f"Placement: {tables.many(cores, 'core')} on {tables.many(chips, 'chip')}")
+    yield table(*tables.use(placement))
     yield paragraph(SURE)
-    yield from _figure(report_figures.loads({
+    yield from _figure(figures.loads({
         name.replace("_", " "): np.array([getattr(core, name) for core in report.placement.cores], float) / use["limit"]
         for name, use in placement["use"].items() if use["limit"]}))
     yield heading("Groups", 3)
-    yield table(*report_tables.groups(placement))
+    yield table(*tables.groups(placement))
     yield heading("Traffic")
-    yield table(*report_tables.traffic(placement["messages"]))
+    yield table(*tables.traffic(placement["messages"]))
     if placement["messages"]["top"]:
         yield heading("The busiest pairs of cores", 3)
-        yield table(*report_tables.pairs(placement["messages"]))
+        yield table(*tables.pairs(placement["messages"]))
 
 
 def _energy(energy: dict[str, Any]) -> Iterable[str]:
     yield heading(f"Events and energy ({energy['label']})")
-    yield table(*report_tables.energy(energy))
-    dynamic, static = (report_tables.joules(energy[name]) for name in ("dynamic_pj", "static_pj"))
+    yield table(*tables.energy(energy))
+    dynamic, static = (tables.joules(energy[name]) for name in ("dynamic_pj", "static_pj"))
     yield paragraph(
         f"All events together: {dynamic} in {energy['steps']:,} steps. A step takes at least "
-        f"{report_tables.seconds(energy['step_ns'])}, which core {energy['busiest']} needs; the chips take {static} "
+        f"{tables.seconds(energy['step_ns'])}, which core {energy['busiest']} needs; the chips take {static} "
         "more for being on that long. These are estimates from counts. What the host adds to ports is not among them.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.deploy.quantise_reading import Measured, Reading
+from snnsim.deploy.quantise.reading import Measured, Reading
 from snnsim.errors import Problems
 from snnsim.graph import Record, Trace
 from snnsim.result import Result

@@ -10,9 +10,9 @@ import numpy as np
 
 from snnsim import graph, plan
 from snnsim.deploy.from_plan import SOURCES
-from snnsim.deploy.quantise_model import Form, counts_spikes, read_form
-from snnsim.deploy.quantise_neuron import Neuron, make_neuron
-from snnsim.deploy.quantise_options import Options
+from snnsim.deploy.quantise.model import Form, counts_spikes, read_form
+from snnsim.deploy.quantise.neuron import Neuron, make_neuron
+from snnsim.deploy.quantise.options import Options
 from snnsim.equations.behaviour import read_rules
 from snnsim.equations.host import parameters_of
 from snnsim.errors import InputError, Problem, Problems

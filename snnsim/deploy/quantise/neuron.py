@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.deploy.quantise_model import Form, Row, evaluate, listed
+from snnsim.deploy.quantise.model import Form, Row, evaluate, listed
 from snnsim.equations.expr import ZERO, Expr
 from snnsim.equations.host import Values
 from snnsim.errors import InputError, Problem, Problems

@@ -13,10 +13,10 @@ import numpy as np
 from snnsim import graph
 from snnsim.canonical import plain, to_data
 from snnsim.connect import Rule
-from snnsim.deploy.quantise_delays import Delays
-from snnsim.deploy.quantise_fitting import Fit
-from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_weights import Part, Weights, unlike
+from snnsim.deploy.quantise.delays import Delays
+from snnsim.deploy.quantise.fitting import Fit
+from snnsim.deploy.quantise.reading import Reading
+from snnsim.deploy.quantise.weights import Part, Weights, unlike
 from snnsim.distributions import Constant
 from snnsim.feeds import port_of
 from snnsim.graph import Train

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from snnsim import graph
-from snnsim.deploy.quantise_reading import Reading, is_source
-from snnsim.deploy.quantise_synapses import longest_delay
-from snnsim.deploy.quantise_timing import REFERENCE, Edge, lags
+from snnsim.deploy.quantise.reading import Reading, is_source
+from snnsim.deploy.quantise.synapses import longest_delay
+from snnsim.deploy.quantise.timing import REFERENCE, Edge, lags
 from snnsim.errors import InputError, Problem
 from snnsim.plan import delay_steps
 from snnsim.units import TIME, to_text

@@ -11,13 +11,13 @@ import numpy as np
 
 from snnsim import graph
 from snnsim.assemble import projection_label
-from snnsim.deploy.quantise_delays import Delays
-from snnsim.deploy.quantise_fitting import Fit
-from snnsim.deploy.quantise_integers import (
+from snnsim.deploy.quantise.delays import Delays
+from snnsim.deploy.quantise.fitting import Fit
+from snnsim.deploy.quantise.integers import (
     MOST_MANTISSA, Mantissas, best_exponent, mantissas, quantised,
 )
-from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_synapses import Drawn, Floats, draw, largest, later, sample, scaled
+from snnsim.deploy.quantise.reading import Reading
+from snnsim.deploy.quantise.synapses import Drawn, Floats, draw, largest, later, sample, scaled
 from snnsim.distributions import Constant, Value
 from snnsim.plan import delay_steps
 from snnsim.synaptic import Synaptic

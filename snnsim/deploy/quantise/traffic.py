@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from snnsim import graph
-from snnsim.deploy.quantise_neuron import Neuron, Numbers
-from snnsim.deploy.quantise_reading import Reading
-from snnsim.deploy.quantise_synapses import largest, sample
+from snnsim.deploy.quantise.neuron import Neuron, Numbers
+from snnsim.deploy.quantise.reading import Reading
+from snnsim.deploy.quantise.synapses import largest, sample
 from snnsim.feeds import most_poisson, most_repeats, port_of
 
 Floats = np.ndarray

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snnsim.deploy.quantise_integers import (
+from snnsim.deploy.quantise.integers import (
     MOST_EXPONENT, MOST_MANTISSA, MOST_STATE, MOST_THRESHOLD, UNIT, Floats, Numbers, best_exponent, most_bias,
     quantised,
 )

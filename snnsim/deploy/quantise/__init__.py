@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from snnsim.deploy.limits import MOST_DELAY
-from snnsim.deploy.quantise_building import MODELS, Building
-from snnsim.deploy.quantise_delays import find_delays
-from snnsim.deploy.quantise_fitting import Fit, choose_scales, fit
-from snnsim.deploy.quantise_measure import measure
-from snnsim.deploy.quantise_options import Options, read_options
-from snnsim.deploy.quantise_reading import Reading, read_network
-from snnsim.deploy.quantise_report import (
+from snnsim.deploy.quantise.building import MODELS, Building
+from snnsim.deploy.quantise.delays import find_delays
+from snnsim.deploy.quantise.fitting import Fit, choose_scales, fit
+from snnsim.deploy.quantise.measure import measure
+from snnsim.deploy.quantise.options import Options, read_options
+from snnsim.deploy.quantise.reading import Reading, read_network
+from snnsim.deploy.quantise.report import (
     QuantisationReport, input_report, no_leak, population_report, projection_report,
 )
 from snnsim.deploy.target import load_target
@@ -49,7 +49,7 @@ def quantize(net: Network, target: str | Path = "loihi2", semantics: str = "lava
     """`net` in the whole numbers of a chip, with the same connections, delays and inputs, and a report of all errors.
 
     target: ``loihi2``, ``loihi1``, or a file that describes a chip. semantics: ``lava010`` (Lava's fixed-point
-    processes) or ``loihi1``. options: see ``snnsim.deploy.quantise_options.Options``.
+    processes) or ``loihi1``. options: see ``snnsim.deploy.quantise.options.Options``.
 
     Raises ``InputError`` with everything in the network that the chip cannot do, each with its place.
     """

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from snnsim import graph
-from snnsim.deploy.quantise_fitting import Fit
-from snnsim.deploy.quantise_integers import MOST_STATE, UNIT, Numbers
-from snnsim.deploy.quantise_neuron import Neuron
-from snnsim.deploy.quantise_weights import Part
+from snnsim.deploy.quantise.fitting import Fit
+from snnsim.deploy.quantise.integers import MOST_STATE, UNIT, Numbers
+from snnsim.deploy.quantise.neuron import Neuron
+from snnsim.deploy.quantise.weights import Part
 from snnsim.plan import delay_steps
 from snnsim.units import unit_name
 

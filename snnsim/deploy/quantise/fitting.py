@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from snnsim import graph
-from snnsim.deploy.quantise_integers import DECAYS, MOST_STATE, MOST_THRESHOLD, UNIT, bias, decay, threshold
-from snnsim.deploy.quantise_neuron import Neuron, Numbers
-from snnsim.deploy.quantise_reading import Measured, Reading
-from snnsim.deploy.quantise_scale import FINE, NO_ROOM, Load, Room, best_scale
-from snnsim.deploy.quantise_synapses import thinned
-from snnsim.deploy.quantise_traffic import LONGEST, Way, memory, reach, remembered, ways
+from snnsim.deploy.quantise.integers import DECAYS, MOST_STATE, MOST_THRESHOLD, UNIT, bias, decay, threshold
+from snnsim.deploy.quantise.neuron import Neuron, Numbers
+from snnsim.deploy.quantise.reading import Measured, Reading
+from snnsim.deploy.quantise.scale import FINE, NO_ROOM, Load, Room, best_scale
+from snnsim.deploy.quantise.synapses import thinned
+from snnsim.deploy.quantise.traffic import LONGEST, Way, memory, reach, remembered, ways
 from snnsim.feeds import port_of
 
 _MARGIN = 1.5   # over what a run has shown
