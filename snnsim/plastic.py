@@ -143,6 +143,6 @@ class WeightLog:
         """All of it, as ``Chunk.weights`` says."""
         dtype = self.projection.dtype
         if not self.request.on_pre:
-            return np.array(self.rows, dtype).reshape(-1, self.request.synapses.size)
+            return np.array(self.rows, dtype).reshape(len(self.rows), self.request.synapses.size)
         nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, dtype))
         return tuple(np.concatenate(column) for column in zip(nothing, *self.rows, strict=True))

@@ -114,3 +114,27 @@ def assert_as_lava(number: int, found: Found) -> None:
     assert {"w"} < names
     for name in names:
         assert np.array_equal(of(number, f"last/{name}"), found.last[name]), name
+
+
+# --- other networks that learn -----------------------------------------------------------------------------------------
+
+STDP = {"dw": "2^-1*x1*y0 - 2^-1*y1*x0", "x1_impulse": 30, "x1_tau": 10, "y1_impulse": 30.5, "y1_tau": 8}
+TAGGED = {"dw": "2^-2*u1*t*x1", "dt": "2^1*y0*x1 - x0*y1", "x1_impulse": 40, "x1_tau": 6, "y1_impulse": 60, "y1_tau": 5,
+          "t_epoch": 3, "rng_seed": 11}
+
+
+def network_of_chips(connect: Any = None, params: dict[str, Any] = STDP, source: str = "cells", **options: Any) -> sn.Network:
+    """Neurons of a chip that learn among themselves, or from a source."""
+    net = sn.Network(dt="1 ms", seed=4)
+    net.population("noise", 11, "poisson", rate="150 Hz")
+    net.population("cells", 14, "loihi_lif", du=1500, dv=500, vth=300, bias_mant=[20 + 3*k for k in range(14)], bias_exp=5)
+    net.input("kick", type="poisson", to="cells", rate="60 Hz", weight=120)
+    net.project(source, "cells", connect or sn.pairwise(0.5), weight={"uniform": [-100, 120]}, name="learns",
+                synapse={"model": "loihi_learning", "params": params}, **options)
+    net.record(spikes=["cells"], weights={"w": {"projection": "learns", "every": "7 ms"}})
+    return net
+
+
+# Sources that spike several times in a step, pairs with several synapses.
+CASES = [(sn.pairwise(0.5), STDP, "cells"), (sn.all_to_all(), TAGGED, "cells"), (sn.all_to_all(), STDP, "noise"),
+         (sn.fixed_total(90), TAGGED, "noise")]

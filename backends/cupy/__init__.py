@@ -59,8 +59,9 @@ class CupyBackend:
 
     def refuses(self, plan: Plan) -> list[Problem]:
         """More units than rows can be numbered, and synapses that learn as on Loihi."""
-        problems = [Problem(f"projections.{p.label}.synapse.model", f"{p.learning.model} is not run on a GPU; take --backend cpu")
-                     for p in plan.projections if p.learning is not None]
+        problems = [Problem(f"projections.{p.label}.synapse.model",
+                            f"{p.learning.model} is not run on a GPU; take --backend cpu")
+                    for p in plan.projections if p.learning is not None]
         if plan.neurons > MOST_UNITS:
             found = f"expected at most {MOST_UNITS:,} units on a GPU, found {plan.neurons:,}"
             problems.append(Problem("populations", found))

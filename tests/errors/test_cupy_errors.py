@@ -233,7 +233,7 @@ def test_others_have_no_devices() -> None:
 
 def test_too_many_units() -> None:
     """Rows have 30 bits on a GPU, units 31 elsewhere."""
-    refused = CupyBackend().refuses(SimpleNamespace(neurons=1 << 30))
+    refused = CupyBackend().refuses(SimpleNamespace(neurons=1 << 30, projections=[]))
     assert [str(problem) for problem in refused] == [
         "populations: expected at most 1,073,741,823 units on a GPU, found 1,073,741,824"]
-    assert CupyBackend().refuses(SimpleNamespace(neurons=(1 << 30) - 1)) == []
+    assert CupyBackend().refuses(SimpleNamespace(neurons=(1 << 30) - 1, projections=[])) == []
