@@ -84,22 +84,24 @@ class Engine(Protocol):
         """Go on after step `done` with these spikes under way; the states are set by ``set``."""
 
     def plasticity(self, projection: int) -> dict[str, np.ndarray]:
-        """Everything that changes in a plastic or learning projection; synapses stand in the order of ``snnsim.plastic``.
+        """Everything that changes in a plastic or learning projection, synapses in the order of ``snnsim.plastic``.
 
         ``w`` and each state of the synapse: [synapses]. ``trace.<name>``: [source units] or [1]; those of targets as
         ``trace.<name>.before`` and ``.after`` the spikes of a step, [rows, target units], row k for step done - k.
         ``last``: [source units], step of the latest presynaptic event, ``NEVER`` where there was none. ``arrivals``:
         [rows, target units], whole quanta, row k for step done + 1 + k. ``modulator``: [units], the output that
-        modulates, where one does. Of a learning one ``trace.<name>`` is always by unit, and ``moment.pre``, ``moment.post``
-        say in which step of the epoch each unit spiked last, 0 where it has not.
+        modulates, where one does. Of a learning one ``trace.<name>`` is always by unit, and ``moment.pre`` and
+        ``moment.post`` say in which step of the epoch each unit spiked last, 0 where it has not.
         """
 
     def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
         """Take over what ``plasticity`` gave after step `done`; ``load`` follows."""
 
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
-        """source, target, delay (steps) and w of a plastic projection's synapses as they are, in their order; of learning
-        ones also the tags that matter."""
+        """source, target, delay (steps) and w of a plastic projection's synapses as they are, in their order.
+
+        Of learning ones also the tags that matter.
+        """
 
     def snapshot(self) -> Any:
         """All that changes, for ``restore``."""

@@ -1,9 +1,10 @@
-"""Learning synapses of Loihi 2: what a projection with ``synapse: {model: loihi_learning}`` has, and its random numbers.
+"""Learning synapses of Loihi 2: what a projection with ``synapse: {model: loihi_learning}`` has, and what it draws.
 
 Traces, weights and tags are whole numbers, rounded at random with one number for all units or synapses at a time. Those
 numbers are a function of the seed and the step, so that a run may be cut anywhere.
 
-Source: Lava 0.10.0, LearningDense with its fixed-point model (lava.magma.core.model.py.connection, lava.magma.core.learning).
+Source: Lava 0.10.0, the fixed-point model of LearningDense (lava.magma.core.model.py.connection,
+lava.magma.core.learning).
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ _ROUNDING_SEED = 2
 class Learning:
     """How the synapses of a projection learn.
 
-    texts: dw, dd and dt as given; rules: the same, read. impulses, taus: trace -> what a spike adds, and its time constant
-    in steps, 0 unless given. t_epoch: steps between two changes of weights. tags: initial values that were given. params:
-    as given.
+    texts: dw, dd and dt as given; rules: the same, read. impulses, taus: trace -> what a spike adds, and its time
+    constant in steps, 0 unless given. t_epoch: steps between two changes of weights. tags: initial values that were
+    given. params: as given.
     """
 
     texts: Mapping[str, str]
@@ -72,7 +73,7 @@ class Learning:
         return tuple(name for name in self.traces if name in POST)
 
     def decay(self, trace: str) -> tuple[np.ndarray, np.ndarray]:
-        """What each value of a trace decays to in a step: the whole part, uint8 [128], and the fraction, float64 [128]."""
+        """What each value of a trace decays to in a step: whole parts, uint8 [128], and fractions, float64 [128]."""
         tau, values = self.taus.get(trace, 0.0), np.arange(MOST_TRACE + 1)
         decayed = np.exp(-1 / np.array([tau])) * values if tau else 0.0 * values
         return np.floor(decayed).astype(np.uint8), decayed % 1
@@ -89,16 +90,19 @@ class Learning:
 
     def draws(self, first: int, steps: int) -> Draws:
         """The random numbers of the steps first .. first + steps - 1."""
-        seed, latest = self.rng_seed, slice(1, None, 2)   # two are drawn in each step, and one before the first
-        begin, count = 2 * first - 1, 2 * steps
-        epochs = (first + np.arange(steps)) // self.t_epoch
-        rounding = _reals(_ROUNDING_SEED, int(epochs[0]), int(epochs[-1] - epochs[0]) + 1) if steps else np.zeros(0)
+        seed, begin, count = self.rng_seed, 2 * first - 1, 2 * steps   # two in each step, and one before the first
         again = _wholes(seed + 3, begin, count)
         return Draws(
-            _reals(seed, begin, count)[latest], _wholes(seed + 1, begin, count)[latest],
-            _reals(seed + 2, begin, count)[latest], again[latest], again[::2],
-            np.floor(rounding * (1 << FRACTION_BITS)).astype(np.int32)[epochs - epochs[0]] if steps else np.zeros(0, np.int32),
+            _reals(seed, begin, count)[1::2], _wholes(seed + 1, begin, count)[1::2],
+            _reals(seed + 2, begin, count)[1::2], again[1::2], again[::2], self._rounding(first, steps),
         )
+
+    def _rounding(self, first: int, steps: int) -> np.ndarray:
+        """One number for each epoch, and one before the first."""
+        epoch = (first + np.arange(steps)) // self.t_epoch
+        begin = first // self.t_epoch
+        drawn = _reals(_ROUNDING_SEED, begin, int(epoch.max(initial=begin)) - begin + 1)
+        return np.floor(drawn * (1 << FRACTION_BITS)).astype(np.int32)[epoch - begin]
 
     def chosen(self, step: int) -> bool:
         """Whether products with u count in the epoch that ends with `step`."""
@@ -114,8 +118,8 @@ class Draws(NamedTuple):
     """Random numbers of some steps, [steps] each.
 
     x_decay, y_decay: float64 from 0 to 1; x_impulse, y_impulse, y_again: uint8 from 0 to 127, the last for spikes of a
-    target that has spiked in this epoch already (those of a source are always rounded up); rounding: int32 from 0 to 127,
-    a change is rounded up where its fraction, in 1/128, is above it.
+    target that has spiked in this epoch already (those of a source are always rounded up); rounding: int32 from 0 to
+    127, a change is rounded up where its fraction, in 1/128, is above it.
     """
 
     x_decay: np.ndarray

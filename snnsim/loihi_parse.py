@@ -1,4 +1,4 @@
-"""Reads the text of one of Loihi's learning rules, from left to right.
+"""Reads the text of Loihi's learning rules, from left to right.
 
     rule     [sign] product {sign product}
     product  item {* item}
@@ -10,13 +10,32 @@ Where Lava's own reader overlooks what it does not expect (a minus in brackets, 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from snnsim.errors import InputError, unknown
-from snnsim.loihi_rules import BITS, EPOCHS, VARIABLES, WHEN, Factor, Product
+from snnsim.errors import InputError, Problem, Problems, unknown
+from snnsim.loihi_rules import BITS, EPOCHS, TARGETS, VARIABLES, WHEN, Factor, Product, Rules
 
 _MOST_CONSTANT = 255
 _TOKEN = re.compile(r"[0-9]+|[A-Za-z_][A-Za-z_0-9]*|\S")
+
+
+def read_rules(texts: Mapping[str, str]) -> Rules:
+    """The rules that ``dw``, ``dd`` and ``dt`` say, in this order; ``InputError`` with every fault, below their keys."""
+    problems, products, epochs = Problems(), {}, dict[str, str]()
+    for key, target in TARGETS.items():
+        if texts.get(key, "").strip():
+            with problems.at(key):
+                reader = _Reader(texts[key])
+                products[target] = reader.read()
+                epochs |= dict.fromkeys(reader.epochs, key)
+    if len(epochs) > 1:
+        problems.add(list(epochs.values())[-1], f"expected one of u0 to u9 in all rules of a projection, found "
+                                                f"{' and '.join(sorted(epochs))}")
+    problems.check()
+    if not products:
+        raise InputError(Problem("", "expected a rule for at least one of: dw, dd, dt"))
+    return Rules(products, 1 << max((int(name[1:]) for name in epochs), default=0))
 
 
 @dataclass
@@ -44,7 +63,7 @@ class _Draft:
         return Product(self.when, self.mantissa, self.exponent, tuple(self.factors))
 
 
-class Reader:
+class _Reader:
     """Reads one rule. epochs: the u<k> in it."""
 
     def __init__(self, text: str) -> None:

@@ -9,10 +9,7 @@ Source: Lava 0.10.0 (lava.magma.core.learning) for texts and limits; Davies et a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-from snnsim.errors import InputError, Problem, Problems
 
 PRE, POST = ("x1", "x2"), ("y1", "y2", "y3")
 TRACES = (*PRE, *POST)
@@ -76,23 +73,3 @@ class Rules:
     @property
     def whens(self) -> set[str]:
         return {p.when for each in self.products.values() for p in each}
-
-
-def read_rules(texts: Mapping[str, str]) -> Rules:
-    """The rules that ``dw``, ``dd`` and ``dt`` say, in this order; ``InputError`` with every fault, below their keys."""
-    from snnsim.loihi_parse import Reader
-
-    problems, products, epochs = Problems(), {}, dict[str, str]()
-    for key, target in TARGETS.items():
-        if texts.get(key, "").strip():
-            with problems.at(key):
-                reader = Reader(texts[key])
-                products[target] = reader.read()
-                epochs |= dict.fromkeys(reader.epochs, key)
-    if len(epochs) > 1:
-        problems.add(list(epochs.values())[-1], f"expected one of u0 to u9 in all rules of a projection, found "
-                                                f"{' and '.join(sorted(epochs))}")
-    problems.check()
-    if not products:
-        raise InputError(Problem("", "expected a rule for at least one of: dw, dd, dt"))
-    return Rules(products, 1 << max((int(name[1:]) for name in epochs), default=0))

@@ -12,7 +12,8 @@ from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.fixed_weights import FIXED_KEYS, FixedWeights, resolved
 from snnsim.graph import Population, Projection
 from snnsim.loihi_learning import LEARNING, TAGS, Learning
-from snnsim.loihi_rules import TARGETS, TRACES, read_rules
+from snnsim.loihi_parse import read_rules
+from snnsim.loihi_rules import TARGETS, TRACES
 from snnsim.plan import delay_steps
 from snnsim.schema import LearningParams, LearningSpec, ProjectionSpec
 from snnsim.synaptic import NAMES, of_synapses
@@ -21,7 +22,8 @@ from snnsim.units import DIMENSIONLESS, TIME, describe, to_text
 if TYPE_CHECKING:
     from snnsim.network import Network
 
-SEMANTICS = "lava010"   # whose arithmetic learning synapses have
+_SEMANTICS = "lava010"   # whose arithmetic learning synapses have
+_LOWEST_TAG = -256
 
 
 def is_learning(synapse: Any) -> bool:
@@ -37,7 +39,7 @@ def make_fixed(spec: ProjectionSpec, target: Population, weight: Value) -> Fixed
     learns, semantics = is_learning(spec.synapse), target.model.fixed_point
     if learns:
         _check_learning(target, weight, given)
-        semantics = SEMANTICS
+        semantics = _SEMANTICS
     if not semantics:
         for key in given:
             found = f"found {target.model.name}"
@@ -53,17 +55,17 @@ def make_fixed(spec: ProjectionSpec, target: Population, weight: Value) -> Fixed
 
 
 def _check_learning(target: Population, weight: Value, given: Mapping[str, Any]) -> None:
-    if target.schedule is None and target.model.fixed_point != SEMANTICS:
-        expected = f"expected a model that computes as {SEMANTICS}, such as loihi_lif, or one that plays given spikes"
+    """``InputError`` where synapses onto this target cannot learn."""
+    if target.schedule is None and target.model.fixed_point != _SEMANTICS:
+        expected = f"expected a model that computes as {_SEMANTICS}, such as loihi_lif, or one that plays given spikes"
         raise InputError(Problem("synapse.model", f"{LEARNING}: {expected}, found {target.model.name}"))
     if weight.dimension != DIMENSIONLESS:
         found = describe(weight.dimension)
         raise InputError(Problem("weight", f"expected whole numbers without a unit for {LEARNING}, found {found}"))
     if target.schedule is not None and given.get("weight_exp"):
-        raise InputError(Problem("weight_exp", f"nothing is sent to {target.name}, which plays given spikes; expected 0, found "
-                                               f"{given['weight_exp']}"))
-    if given.get("num_message_bits"):
-        found = given["num_message_bits"]
+        why, found = f"nothing is sent to {target.name}, which plays given spikes", given["weight_exp"]
+        raise InputError(Problem("weight_exp", f"{why}; expected 0, found {found}"))
+    if found := given.get("num_message_bits"):
         raise InputError(Problem("num_message_bits", f"expected 0 with {LEARNING}: its traces take spikes without "
                                                      f"payload, found {found}"))
 
@@ -75,8 +77,8 @@ def make_learning(net: Network, raw: Any, bound: Bound | None, label: str) -> Le
     raw = {"model": raw} if isinstance(raw, str) else dict(raw)
     problems, params, rules = Problems(), None, None
     if raw.pop("modulator", None) is not None:
-        problems.add("modulator", f"{LEARNING} makes y1, y2 and y3 of its targets' spikes (Lava's Loihi2FLearningRule); there are "
-                                  "no rules whose y traces the neuron sends (Loihi3FLearningRule)")
+        problems.add("modulator", f"{LEARNING} makes y1, y2 and y3 of its targets' spikes (Lava's Loihi2FLearningRule); "
+                                  "there are no rules whose y traces the neuron sends (Loihi3FLearningRule)")
     spec = checked(LearningSpec, raw, problems)
     with problems.at("params"):
         params = checked(LearningParams, raw.get("params", {}), problems)
@@ -86,13 +88,20 @@ def make_learning(net: Network, raw: Any, bound: Bound | None, label: str) -> Le
     tags = _tags(net, spec.init if spec else {}, bound, label, problems)
     problems.check()
     assert params is not None and rules is not None
-    impulses, taus = ({name: value for name in TRACES if (value := getattr(params, f"{name}_{kind}"))}
-                      for kind in ("impulse", "tau"))
-    given = {name: raw["params"][name] for name in LearningParams.keys() if name in params.model_fields_set}
-    return Learning(texts, rules, impulses, taus, params.t_epoch, params.rng_seed, tags, given)
+    given = {name: raw["params"][name] for name in LearningParams.model_fields if name in params.model_fields_set}
+    return Learning(texts, rules, _of_traces(params, "impulse"), _of_traces(params, "tau"), params.t_epoch, params.rng_seed,
+                    tags, given)
 
 
-def _tags(net: Network, texts: Mapping[str, Any], bound: Bound | None, label: str, problems: Problems) -> dict[str, Value]:
+def _of_traces(params: LearningParams, kind: str) -> dict[str, float]:
+    """Impulses or time constants, those that are not 0."""
+    return {name: value for name in TRACES if (value := getattr(params, f"{name}_{kind}"))}
+
+
+def _tags(
+    net: Network, texts: Mapping[str, Any], bound: Bound | None, label: str, problems: Problems
+) -> dict[str, Value]:
+    """Initial tags; faults go to `problems`."""
     made = {}
     for name, text in texts.items():
         with problems.at("init", name):
@@ -100,9 +109,10 @@ def _tags(net: Network, texts: Mapping[str, Any], bound: Bound | None, label: st
                 raise InputError(unknown(f"state of {LEARNING}", name, TAGS))
             value = value_from_spec(text, DIMENSIONLESS, net.base_dir, net.dt, NAMES)
             value = value if bound is None else of_synapses(value, bound, f"{label}/{name}", 0.0)
-            low, high = max(-256, TAGS[name][0]), TAGS[name][1]
+            low, high = max(_LOWEST_TAG, TAGS[name][0]), TAGS[name][1]
             if not (low <= value.low and value.high <= high):
-                raise InputError(f"expected whole numbers from {low} to {high}, found {value.low:g} to {value.high:g}")
+                found = f"{value.low:g} to {value.high:g}"
+                raise InputError(f"expected whole numbers from {low} to {high}, found {found}")
             made[name] = value
     return made
 
@@ -114,5 +124,5 @@ def check_delay_of(projection: Projection, dt: float) -> None:
     delay = projection.delay
     if delay.constant is None or delay_steps(delay.constant, dt) != 1:
         found = "delays that differ" if delay.constant is None else to_text(delay.constant, TIME)
-        raise InputError(Problem("delay", f"expected 1 step ({to_text(dt, TIME)}) for {LEARNING}: Lava's learning synapses have "
-                                          f"no delays, found {found}"))
+        raise InputError(Problem("delay", f"expected 1 step ({to_text(dt, TIME)}) for {LEARNING}: Lava's learning "
+                                          f"synapses have no delays, found {found}"))

@@ -58,7 +58,7 @@ def make_plan(net: Network) -> plan.Plan:
 
 
 def _double(net: Network) -> bool:
-    """Whether reals have 64 bits; 32 would not hold the states of models in whole numbers, which are recorded as reals."""
+    """Whether reals have 64 bits: states of models in whole numbers are recorded as reals, and 32 would not hold them."""
     return net.precision == "double" or any(p.model.whole for p in net.populations.values())
 
 
@@ -211,7 +211,7 @@ class _Lowering:
 
     def _shifted(self) -> dict[str, int]:
         """Ports whose sums are shifted right before they are added to those of the model, and by how much."""
-        return {ports_of(p)[0]: -p.fixed.weight_exp for p in self.incoming if p.fixed is not None and p.fixed.shifts_sums}
+        return {ports_of(p)[0]: -p.fixed.weight_exp for p in self.incoming if p.fixed and p.fixed.shifts_sums}
 
     def contributions(self, name: str, seen: tuple[str, ...] = ()) -> Iterable[Contribution]:
         """What can arrive at port `name` in one step."""

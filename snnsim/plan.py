@@ -121,8 +121,8 @@ class Population:
 class Synapses(NamedTuple):
     """A block of synapses; port, weight (quanta) and delay (steps) are scalars where all synapses share them.
 
-    Of a plastic projection, the weight is the `w` of its rule, a real number, and so it is of a coupling; of a learning one
-    it is a mantissa.
+    Of a plastic projection, the weight is the `w` of its rule, a real number, and so it is of a coupling; of a learning
+    one it is a mantissa.
     """
 
     source: np.ndarray

@@ -103,8 +103,8 @@ class Program:
     def weights(self, projection: int | str) -> dict[str, np.ndarray]:
         """Synapses of a projection (its number or label): source, target, weight (in the port's unit), delay (ms).
 
-        Those of a plastic one as they are now, sorted by source, target and delay. Of learning synapses the weight is the
-        mantissa, and ``tag_1`` and ``tag_2`` are there where the rules have them.
+        Those of a plastic one as they are now, sorted by source, target and delay. Of learning synapses the weight is
+        the mantissa, and ``tag_1`` and ``tag_2`` are there where the rules have them.
         """
         known: dict[int | str, int] = {}
         for k, each in enumerate(self.plan.projections):

@@ -90,7 +90,8 @@ def _weights(net: Network, name: str, spec: WeightsSpec) -> Weights:
         if spec.every is not None:
             every = read_steps(spec.every, net.dt, net.notes, f"record.weights.{name}.every")
     if spec.on is not None and projection is not None and projection.learning is not None:
-        problems.add("on", f"the weights of {spec.projection} learn as on Loihi, and are recorded every so often: every: 100 ms")
+        problems.add("on", f"the weights of {spec.projection} learn as on Loihi, and are recorded every so often: "
+                           "every: 100 ms")
     elif (spec.on is None) == (spec.every is None):
         problems.add("", "expected one of: on: pre (what is sent), every: 100 ms (all of them, so often)")
     problems.check()

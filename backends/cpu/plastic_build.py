@@ -183,7 +183,9 @@ class PlasticMaker:
         return {f"trace_{trace.name}": np.zeros(values["n_source"] if trace.on == "pre" else 1, self.plan.dtype)}
 
 
-def in_places(part: dict[str, Any], places: Places, thread: int, projection: Projection, n: int, sums: Any) -> np.ndarray:
+def in_places(
+    part: dict[str, Any], places: Places, thread: int, projection: Projection, n: int, sums: Any
+) -> np.ndarray:
     """Where what is sent arrives; a vector of its own where the target only plays given spikes."""
     if not projection.ports[0]:
         return np.zeros(n, sums)

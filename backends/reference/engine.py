@@ -181,7 +181,8 @@ class ReferenceEngine:
         """source, target, delay and w; see ``snnsim.engine``."""
         it = self.plastic[projection]
         kept = ("w",) if isinstance(it, PlasticProjection) else it.rule.states
-        return {"source": it.source, "target": it.target, "delay": it.delay, **{name: it.values[name].copy() for name in kept}}
+        columns = {"source": it.source, "target": it.target, "delay": it.delay}
+        return columns | {name: it.values[name].copy() for name in kept}
 
     def snapshot(self) -> Any:
         """All that changes."""

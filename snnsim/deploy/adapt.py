@@ -12,7 +12,7 @@ def is_whole(net: Network) -> bool:
 
 
 def in_whole_numbers(net: Network) -> Network:
-    """`net` where all its neurons compute in whole numbers; else what ``quantize`` makes of it, with a note that says so.
+    """`net` where all its neurons compute in whole numbers; else what ``quantize`` makes of it, with a note.
 
     Raises ``InputError`` with everything that no chip can do.
     """

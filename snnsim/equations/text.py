@@ -40,7 +40,7 @@ def _digest(expr: Expr) -> str:
     return digests[expr]
 
 
-def _text(expr: Expr) -> tuple[str, int]:
+def _text(expr: Expr) -> tuple[str, float]:
     if expr.op in (Op.CONST, Op.PARAM, Op.STATE, Op.DRIVE, Op.ARRIVAL):
         return _leaf(expr)
     if expr.op in _INFIX:
@@ -55,7 +55,7 @@ def _text(expr: Expr) -> tuple[str, int]:
     return f"{expr.op.name.lower()}({', '.join(_text(a)[0] for a in expr.args)})", _ATOM
 
 
-def _leaf(expr: Expr) -> tuple[str, int]:
+def _leaf(expr: Expr) -> tuple[str, float]:
     if isinstance(expr.data, Supplied):
         return expr.data.name, _ATOM
     if expr.op is Op.CONST:
@@ -63,7 +63,7 @@ def _leaf(expr: Expr) -> tuple[str, int]:
     return str(expr.data), _ATOM
 
 
-def _inside(part: tuple[str, int], level: int) -> str:
+def _inside(part: tuple[str, float], level: float) -> str:
     return part[0] if part[1] >= level else f"({part[0]})"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lava_learning import answers, assert_as_lava, cases, find, of, run
 from snnsim.errors import InputError
-from snnsim.loihi_rules import read_rules
+from snnsim.loihi_parse import read_rules
 
 
 def named(case: Any) -> str | None:

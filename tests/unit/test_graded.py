@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 from graded import LEAKY, mixed
@@ -20,11 +18,11 @@ from snnsim.result import Result
 OUTS = [None, "out.h5", "out/"]
 
 
-def recorded(out: str | None, *pieces: str, **options: Any) -> Result:
-    """All spikes of the mixed network, in pieces."""
+def recorded(out: str | None) -> Result:
+    """All spikes of the mixed network."""
     net = mixed()
     net.record(spikes=list(net.populations))
-    return sn.run(net, "15 ms", backend="cpu", threads=2, out=out, **options)
+    return sn.run(net, "15 ms", backend="cpu", threads=2, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +153,7 @@ def test_a_program_goes_back(backend: str) -> None:
     program = sn.compile(mixed(), backend=backend, threads=2)
     program.run("4 ms")
     saved = program.engine.snapshot()
-    first, second = program.engine.advance(80), None
+    first = program.engine.advance(80)
     program.engine.restore(saved)
     second = program.engine.advance(80)
     for name in ("step", "unit", "payload"):

@@ -12,7 +12,8 @@ import snnsim as sn
 from lava_learning import CASES, TAGGED, find, network_of_chips, run
 from snnsim.lowering import make_plan
 from snnsim.loihi_learning import Learning
-from snnsim.loihi_rules import Factor, Product, Rules, read_rules
+from snnsim.loihi_parse import read_rules
+from snnsim.loihi_rules import Factor, Product, Rules
 
 # --- what is read ------------------------------------------------------------------------------------------------------
 
