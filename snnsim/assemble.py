@@ -187,9 +187,9 @@ def _projection(
             else:
                 synapse = make_synapse(net, spec.synapse, weight.dimension, f"projections.{entry}.synapse")
             read = True
-    if synapse is not None and fixed is not None and fixed.num_message_bits:
-        problems.add("num_message_bits", f"plastic synapses take each spike as one event, whatever it carries; found "
-                                         f"{fixed.num_message_bits}, expected 0")
+    if synapse is not None and target.model.whole:
+        problems.add("synapse", f"{synapse.model.name} computes weights in real numbers, and {target.model.name} takes "
+                                "whole ones; expected loihi_learning")
     problems.check()
     if not (bound and ports and weight and delay and read):
         raise InputError([])   # what is missing has faults that are noted elsewhere

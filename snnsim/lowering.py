@@ -58,7 +58,7 @@ def make_plan(net: Network) -> plan.Plan:
 
 
 def _double(net: Network) -> bool:
-    """Whether reals have 64 bits: states of models in whole numbers are recorded as reals, and 32 would not hold them."""
+    """Whether reals have 64 bits: states of models in whole numbers are recorded as reals, 32 would not hold them."""
     return net.precision == "double" or any(p.model.whole for p in net.populations.values())
 
 

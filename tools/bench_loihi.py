@@ -1,7 +1,7 @@
 """The emulator of Loihi beside Lava: ``tools/bench loihi``.
 
-Each network runs in Lava as a user writes it (``peers_lava.py``), with Monitors; through the backend ``lava``, which merges
-processes and records through files; and in the emulator with one thread.
+Each network runs in Lava as a user writes it (``peers_lava.py``), with Monitors; through the backend ``lava``, which
+merges processes and records through files; and in the emulator with one thread.
 """
 
 from __future__ import annotations

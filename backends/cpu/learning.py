@@ -9,7 +9,7 @@ import numpy as np
 
 from snnsim.backends.cpu.build import Places
 from snnsim.backends.cpu.draw import fast_words
-from snnsim.backends.cpu.learning_emit import LearningShape
+from snnsim.backends.cpu.learning_loops import LearningShape
 from snnsim.backends.cpu.plastic_build import in_places, index_type, padded, sorted_by
 from snnsim.backends.cpu.plastic_columns import Columns
 from snnsim.fixed_weights import FixedWeights
@@ -74,8 +74,8 @@ class LearningSynapses:
         n = high - low
         return {"n_source": self.source.n, "first_source": self.source.first, "n_target": n,
                 "first_target": self.target.first + low, "depth": _DEPTH, "ring": np.zeros(_DEPTH * n, self.sums),
-                "posts": np.zeros(n + 1, np.uint32), "sign": 1.0, "fault": np.zeros(3, np.int64), "epoch": self.rule.t_epoch,
-                "every": self.rule.rules.every}
+                "posts": np.zeros(n + 1, np.uint32), "sign": 1.0, "fault": np.zeros(3, np.int64),
+                "epoch": self.rule.t_epoch, "every": self.rule.rules.every}
 
     # --- a call ------------------------------------------------------------------------------------------------------
 
@@ -92,22 +92,26 @@ class LearningSynapses:
         ranks = self.of.ranks(self.number)
         out = {name: np.ones(sum(rank.size for rank in ranks), np.int64) for name in ("source", "target", "delay")}
         for thread, (rank, part) in enumerate(zip(ranks, self.of.parts, strict=True)):
-            rows, n = part[f"x{self.number}_rows"].astype(np.int64), part[f"x{self.number}_n_target"]
+            rows = part[f"x{self.number}_rows"].astype(np.int64)
             out["source"][rank] = np.repeat(np.arange(rows.size - 1), np.diff(rows))
-            targets = np.arange(rank.size) % max(1, n) if is_dense(self.it) else part[f"x{self.number}_targets"][: rank.size]
-            out["target"][rank] = targets.astype(np.int64) + self.of.low(self.number, thread)
+            out["target"][rank] = self._targets(part, rank.size) + self.of.low(self.number, thread)
         return out | self._states()
+
+    def _targets(self, part: dict[str, Any], synapses: int) -> np.ndarray:
+        if is_dense(self.it):
+            return np.arange(synapses) % max(1, part[f"x{self.number}_n_target"])
+        return part[f"x{self.number}_targets"][:synapses].astype(np.int64)  # type: ignore[no-any-return]
 
     def _states(self) -> dict[str, np.ndarray]:
         return {name: self.of.joined(self.number, f"state_{name}").astype(np.int64) for name in self.rule.states}
 
     def get(self, done: int) -> dict[str, np.ndarray]:
         """See ``Engine.plasticity``."""
-        first, ahead = self.of.parts[0], self.of.ahead(self.number, done)
-        pre = {name: first[f"x{self.number}_{name}"] for name in self._kept("pre")}
-        post = {name: np.concatenate([part[f"x{self.number}_{name}"] for part in self.of.parts]) for name in self._kept("post")}
-        values = {_public(name): array.astype(np.int64) for name, array in (pre | post).items()}
-        return {**self._states(), **values, "arrivals": self.of.rows(self.number, "ring", *ahead).astype(np.int64)}
+        values = {_public(name): self.of.parts[0][f"x{self.number}_{name}"] for name in self._kept("pre")}
+        for name in self._kept("post"):
+            values[_public(name)] = np.concatenate([part[f"x{self.number}_{name}"] for part in self.of.parts])
+        values["arrivals"] = self.of.rows(self.number, "ring", *self.of.ahead(self.number, done))
+        return self._states() | {name: array.astype(np.int64) for name, array in values.items()}
 
     def set(self, done: int, values: Mapping[str, np.ndarray]) -> None:
         """See ``Engine.set_plasticity``."""

@@ -71,7 +71,7 @@ def mark(last, moment, ids, begin, end, first, n):  # type: ignore[no-untyped-de
 
 @compiled()
 def advance(values, last, whole, fraction, draw, more):  # type: ignore[no-untyped-def]
-    """A step of a trace where the epoch is one step: what remains, with its fraction rounded by one draw, and impulses."""
+    """A step of a trace where the epoch is one step: what remains, its fraction rounded by one draw, and impulses."""
     for i in range(values.size):
         x = values[i]
         decayed = i64(whole[x]) + i64(draw < fraction[x])

@@ -1,7 +1,7 @@
 """The meaning of Loihi's learning synapses: what their rules do in each step, for all synapses at once.
 
-The order of things is that of Lava 0.10: spikes are weighted with the weights before the epoch's change; spikes of both sides
-count in the step in which they are emitted; what a second spike within an epoch adds is added before the epoch's decay.
+The order of things is that of Lava 0.10: spikes are weighted with the weights before the epoch's change; spikes of both
+sides count in the step in which they are emitted; what a second spike within an epoch adds comes before the epoch's decay.
 """
 
 from __future__ import annotations
@@ -30,15 +30,19 @@ class LearningProjection:
         table = self.it.table(self.n["post"])
         order = canonical_order(table)
         self.source, self.target, self.delay = (table[key][order] for key in ("source", "target", "delay"))
-        blocks = [(len(block.source), self.it.learned(block)) for block in self.it.bound.blocks()]
-        self.values: Arrays = {
-            name: np.concatenate([np.zeros(0), *(np.broadcast_to(b[name], n) for n, b in blocks)])[order].astype(np.int32)
-            for name in self.rule.states}
+        self.values = {name: values[order] for name, values in self._initial().items()}
         self.traces = {"pre": {name: np.zeros(self.n["pre"], np.int64) for name in self.rule.pre},
                        "post": {name: np.zeros(self.n["post"], np.int64) for name in self.rule.post}}
-        self.moments = {side: np.zeros(n, np.int64) for side, n in self.n.items()}   # of the latest spike in the epoch, 0: none
+        # Of the latest spike of each unit in the epoch, 0 where there is none.
+        self.moments = {side: np.zeros(n, np.int64) for side, n in self.n.items()}
         self.coming = np.zeros(self.n["post"], np.int64)
         self.bounds = {"w": self.fixed.range, **TAGS}
+
+    def _initial(self) -> Arrays:
+        """What changes of each synapse, as drawn."""
+        blocks = [(len(block.source), self.it.learned(block)) for block in self.it.bound.blocks()]
+        columns = {name: [np.broadcast_to(drawn[name], n) for n, drawn in blocks] for name in self.rule.states}
+        return {name: np.concatenate([np.zeros(0), *column]).astype(np.int32) for name, column in columns.items()}
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -121,7 +125,8 @@ class LearningProjection:
 
     def _at(self, past: Mapping[str, np.ndarray], moment: np.ndarray) -> Arrays:
         """The traces of each synapse at a moment of the epoch."""
-        return {name: course[moment, self.source if name in self.rule.pre else self.target] for name, course in past.items()}
+        unit = {"pre": self.source, "post": self.target}
+        return {name: course[moment, unit["pre" if name in self.rule.pre else "post"]] for name, course in past.items()}
 
     # --- products ----------------------------------------------------------------------------------------------------
 

@@ -58,15 +58,14 @@ def test_a_checkpoint_without_payloads(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: holds no payloads of the spikes under way: another version of snnsim wrote it"
 
 
-def test_bits_of_messages_of_plastic_synapses() -> None:
-    """They take each spike as one event, so that bits would do nothing."""
+def test_plastic_synapses_onto_whole_numbers() -> None:
+    """Their weights are real numbers that no mantissa holds."""
     net = network()
     net.population("cells", 2, "leaky")
     with pytest.raises(InputError) as caught:
-        net.project("cells", "cells", sn.all_to_all(), weight=1, num_message_bits=8,
-                    synapse={"model": "stdp_pair", "params": {"w_max": 10}})
-    assert str(caught.value) == ("projections.0.num_message_bits: plastic synapses take each spike as one event, whatever "
-                                 "it carries; found 8, expected 0")
+        net.project("cells", "cells", sn.all_to_all(), weight=1, synapse={"model": "stdp_pair", "params": {"w_max": 10}})
+    assert str(caught.value) == ("projections.0.synapse: stdp_pair computes weights in real numbers, and leaky takes whole "
+                                 "ones; expected loihi_learning")
 
 
 @pytest.mark.parametrize(("lines", "message"), [
