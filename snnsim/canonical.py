@@ -98,8 +98,8 @@ def _projection(pairs: list[Projection]) -> Data:
 
 def _rule(projection: Projection) -> Data | None:
     if projection.learning is not None:
-        return plain(projection.learning.to_spec())  # type: ignore[no-any-return]
-    return projection.synapse and _synapse(projection.synapse)
+        return plain(projection.learning.to_spec())
+    return None if projection.synapse is None else _synapse(projection.synapse)
 
 
 def _coupling(coupling: Coupling) -> Data:

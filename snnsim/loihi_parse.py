@@ -2,7 +2,8 @@
 
     rule     [sign] product {sign product}
     product  item {* item}
-    item     number | 2^exponent | name | (sign number [* 2^exponent]) | (name sign constant) | sgn(name [sign constant])
+    item     number | 2^exponent | name | ([sign] number [* 2^exponent]) | ([sign] name sign constant)
+             | ([sign] constant sign name) | (name) | sgn(name [sign constant])
 
 Where Lava's own reader overlooks what it does not expect (a minus in brackets, a second operator), this one refuses it.
 """
@@ -21,7 +22,7 @@ _TOKEN = re.compile(r"[0-9]+|[A-Za-z_][A-Za-z_0-9]*|\S")
 
 
 def read_rules(texts: Mapping[str, str]) -> Rules:
-    """The rules that ``dw``, ``dd`` and ``dt`` say, in this order; ``InputError`` with every fault, below their keys."""
+    """The rules that ``dw``, ``dd`` and ``dt`` say, in this order; ``InputError`` with every fault, below its key."""
     problems, products, epochs = Problems(), {}, dict[str, str]()
     for key, target in TARGETS.items():
         if texts.get(key, "").strip():
@@ -58,8 +59,8 @@ class _Draft:
         while abs(self.mantissa) > 7 and self.mantissa % 2 == 0 and self.exponent < 8:
             self.mantissa, self.exponent = self.mantissa // 2, self.exponent + 1
         if not (-8 <= self.mantissa <= 7 and -7 <= self.exponent <= 8):
-            raise InputError(f"expected a scale of -8 to 7 times 2^-7 to 2^8, found {self.mantissa}*2^{self.exponent} in "
-                             f"the product {shown!r}")
+            found = f"{self.mantissa}*2^{self.exponent}"
+            raise InputError(f"expected a scale of -8 to 7 times 2^-7 to 2^8, found {found} in the product {shown!r}")
         return Product(self.when, self.mantissa, self.exponent, tuple(self.factors))
 
 

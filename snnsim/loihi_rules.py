@@ -1,8 +1,8 @@
 """Loihi's learning rules: sums of products such as ``2^-2*x1*y0 - 2^-2*y1*x0``, and what of them a chip can hold.
 
 A product has a dependency, which says when it counts (``x0``: the source spiked in the epoch; ``y0``: the target did;
-``u<k>``: every 2^k epochs), a scale (a mantissa from -8 to 7 times a power of two from 2^-7 to 2^8) and factors: traces,
-the weight ``w``, the tags ``t`` and ``d``, each alone, with a constant added, or, of the last three, as its sign.
+``u<k>``: every 2^k epochs), a scale (a mantissa from -8 to 7 times a power of two from 2^-7 to 2^8) and factors: a
+trace, the weight ``w``, a tag ``t`` or ``d``, each alone, with a constant added, or, of the last three, as its sign.
 
 Source: Lava 0.10.0 (lava.magma.core.learning) for texts and limits; Davies et al. (2018), IEEE Micro 38(1).
 """

@@ -65,9 +65,9 @@ def _check_learning(target: Population, weight: Value, given: Mapping[str, Any])
     if target.schedule is not None and given.get("weight_exp"):
         why, found = f"nothing is sent to {target.name}, which plays given spikes", given["weight_exp"]
         raise InputError(Problem("weight_exp", f"{why}; expected 0, found {found}"))
-    if found := given.get("num_message_bits"):
+    if bits := given.get("num_message_bits"):
         raise InputError(Problem("num_message_bits", f"expected 0 with {LEARNING}: its traces take spikes without "
-                                                     f"payload, found {found}"))
+                                                     f"payload, found {bits}"))
 
 
 # --- learning --------------------------------------------------------------------------------------------------------
@@ -77,8 +77,8 @@ def make_learning(net: Network, raw: Any, bound: Bound | None, label: str) -> Le
     raw = {"model": raw} if isinstance(raw, str) else dict(raw)
     problems, params, rules = Problems(), None, None
     if raw.pop("modulator", None) is not None:
-        problems.add("modulator", f"{LEARNING} makes y1, y2 and y3 of its targets' spikes (Lava's Loihi2FLearningRule); "
-                                  "there are no rules whose y traces the neuron sends (Loihi3FLearningRule)")
+        problems.add("modulator", f"{LEARNING} makes y1, y2 and y3 of its targets' spikes (Lava's "
+                     "Loihi2FLearningRule); there are no rules whose y traces the neuron sends (Loihi3FLearningRule)")
     spec = checked(LearningSpec, raw, problems)
     with problems.at("params"):
         params = checked(LearningParams, raw.get("params", {}), problems)
@@ -89,8 +89,8 @@ def make_learning(net: Network, raw: Any, bound: Bound | None, label: str) -> Le
     problems.check()
     assert params is not None and rules is not None
     given = {name: raw["params"][name] for name in LearningParams.model_fields if name in params.model_fields_set}
-    return Learning(texts, rules, _of_traces(params, "impulse"), _of_traces(params, "tau"), params.t_epoch, params.rng_seed,
-                    tags, given)
+    impulses, taus = (_of_traces(params, kind) for kind in ("impulse", "tau"))
+    return Learning(texts, rules, impulses, taus, params.t_epoch, params.rng_seed, tags, given)
 
 
 def _of_traces(params: LearningParams, kind: str) -> dict[str, float]:

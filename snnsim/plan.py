@@ -186,7 +186,7 @@ class Projection:
 
     def drawn_weights(self, block: Block, words: WordSource = numpy_words) -> Any:
         """The weights as the network gives them, real numbers in the unit of the port; one where all share it."""
-        return self._draw(self.weight, self.stream("weight", words), block)
+        return self.drawn("weight", self.weight, block, words)
 
     def weights(self, block: Block, words: WordSource = numpy_words) -> tuple[Any, Any]:
         """Port (0: the first, 1: the second) by the sign of the weight, and the weight in its quanta."""
@@ -210,22 +210,15 @@ class Projection:
 
     def steps(self, block: Block, words: WordSource = numpy_words) -> Any:
         """Delays in steps."""
-        return delay_steps(self._draw(self.delay, self.stream("delay", words), block), self.dt)
-
-    def learned(self, block: Block, words: WordSource = numpy_words) -> dict[str, Any]:
-        """What changes in learning synapses as it is at the beginning, whole numbers: w and tags."""
-        assert self.learning is not None
-        tags = {name: value for name, value in self.learning.tags.items() if name in self.learning.states}
-        return {**dict.fromkeys(self.learning.states, 0), "w": self.weights(block, words)[1],
-                **{name: np.rint(self._draw(value, self.stream(name, words), block)) for name, value in tags.items()}}
+        return delay_steps(self.drawn("delay", self.delay, block, words), self.dt)
 
     def stream(self, kind: str, words: WordSource) -> Stream:
         """What weights or delays are drawn from."""
         return Stream(self.seed, f"{self.label}/{kind}", words)
 
-    @staticmethod
-    def _draw(value: Value, stream: Stream, block: Block) -> Any:
-        return value.constant if value.constant is not None else value.draw_for(stream, block)
+    def drawn(self, kind: str, value: Value, block: Block, words: WordSource = numpy_words) -> Any:
+        """A value for each synapse of a block, or the one that all share."""
+        return value.constant if value.constant is not None else value.draw_for(self.stream(kind, words), block)
 
     @staticmethod
     def _rounded(weight: Any, quantum: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from snnsim.errors import NumericalError
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
+from snnsim.loihi_learning import Learning as LoihiLearning
 from snnsim.plan import Plan, Projection, WeightRequest
 from snnsim.plan_rules import Coupling, Plasticity
 from snnsim.units import TIME, to_text
@@ -105,8 +106,10 @@ class Sent(NamedTuple):
 class Learning(Protocol):
     """The synapses of a plastic projection, in canonical order. values: `w` and states, [synapses]."""
 
-    rule: Plasticity
     dtype: Any
+
+    @property
+    def rule(self) -> Plasticity | LoihiLearning: ...
 
     @property
     def values(self) -> Mapping[str, np.ndarray]: ...

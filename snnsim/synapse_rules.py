@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from snnsim.connect import Block
 from snnsim.ir import Instr, Op, Program
 from snnsim.ir.ops import Type
 from snnsim.plan import Plan, Projection
 from snnsim.plan_rules import Plasticity
+from snnsim.random import WordSource, numpy_words
 
 _MOST_GROUPS = 64
 
@@ -22,6 +26,15 @@ def rule_of(projection: Projection) -> Plasticity:
 def plastic_numbers(plan: Plan) -> list[int]:
     """The numbers of the plastic projections."""
     return [k for k, p in enumerate(plan.projections) if p.plastic is not None]
+
+
+def learned(projection: Projection, block: Block, words: WordSource = numpy_words) -> dict[str, Any]:
+    """What changes in learning synapses as it is at the beginning, whole numbers: w and tags."""
+    rule = projection.learning
+    assert rule is not None
+    tags = {name: value for name, value in rule.tags.items() if name in rule.states}
+    return {**dict.fromkeys(rule.states, 0), "w": projection.weights(block, words)[1],
+            **{name: np.rint(projection.drawn(name, value, block, words)) for name, value in tags.items()}}
 
 
 @dataclass(frozen=True)

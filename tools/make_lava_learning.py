@@ -1,13 +1,14 @@
-"""Writes tests/truth/lava_learning.npz: what Lava's learning synapses become, for given spikes and in whole networks.
+"""Writes tests/truth/lava_learning.npz: what Lava's learning synapses become, for given spikes and in networks.
 
-Needs Lava 0.10 (``pip install lava-nc`` on Python 3.10): ``python tools/make_lava_learning.py``. The tests read the file and
-need no Lava. Lava's own models are called one step after the other in this process; one case is also run as a whole by
-Lava's runtime, to see that this is the same.
+Needs Lava 0.10 (``pip install lava-nc`` on Python 3.10): ``python tools/make_lava_learning.py``. The tests read the
+file and need no Lava. Lava's own models are called one step after the other in this process; networks with all pairs
+are also run as a whole by Lava's runtime, to see that this is the same (not with ``--quick``).
 
-In the file: ``texts`` is JSON, a list of rules as text and as Lava reads them; ``cases`` is JSON, a list of settings. ``<number>/<name>`` belongs to case `number`: ``source``, ``target``
-[synapses] in the order of snnsim; ``weight``, ``tag_1``, ``tag_2`` [synapses] at the beginning; ``pre``, ``post`` [spikes, 2]
-(step, unit), or ``input`` and ``spikes`` of a network; ``checks`` [steps], CRC-32 of the weights (int16) after each step;
-``last/<name>``, weights, tags, traces and states after the last step.
+In the file, ``texts`` is JSON, a list of rules as text and as Lava reads them, and ``cases`` is JSON, a list of
+settings. ``<number>/<name>`` belongs to case `number`: ``source``, ``target`` [synapses] in the order of snnsim;
+``weight``, ``tag_1``, ``tag_2`` [synapses] at the beginning; ``pre``, ``post`` [spikes, 2] (step, unit), or ``input``
+and ``spikes`` of a network; ``checks`` [steps], CRC-32 of the weights (int16) after each step; ``last/<name>``,
+weights, tags, traces and states after the last step.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ RULES: dict[str, dict[str, Any]] = {
     "triplet": {**ALL, "dw": "2^-1*x1*y0*y2 - 2^-3*x0*y1"},
     "decaying": {**STDP, "dw": "x1*y0 - 2^-5*u1*w - 2^-1*y1*x0"},
     "tagged": {**ALL, "dw": "2^-2*u2*t*x1 - 2^-6*u2*w", "dt": "2^-1*x1*y0 - 2^-1*x0*y1 - 2^-4*u2*t", "tags": True},
-    "three": {**ALL, "dw": "2^-3*x1*y0 + 2^-4*x0*d", "dd": "2^-2*y0*x2 - 2*x0*y1", "dt": "2^2*u0*sgn(d - 20) + x0*sgn(w)",
-              "tags": True},
+    "three": {**ALL, "dw": "2^-3*x1*y0 + 2^-4*x0*d", "dd": "2^-2*y0*x2 - 2*x0*y1",
+              "dt": "2^2*u0*sgn(d - 20) + x0*sgn(w)", "tags": True},
     "constants": {**ALL, "dw": "2^-3*y0*x1*(w + 100) - (3*2^-4)*x0*(y1 + 7)*(120 - w) + u3*2^1*(x2 - 3)"},
     "wrapping": {**ALL, "dw": "-8*2^6*x0*w*w*w*(y1 + 3) + 7*2^8*y0*w*w*x1*y2", "low": -250, "high": 250},
     "coincident": {**ALL, "dw": "2^4*x0*y0 - 5*y0*(x0 + 1) + 2*u0*x0*(y1 - 10) - y0*x0*y1"},
@@ -54,7 +55,7 @@ RULES: dict[str, dict[str, Any]] = {
     "short": {**ALL, "dw": "2^0*u0*y3*x2 - 2^-3*u0*w*x1", "num_weight_bits": 4, "dt": "y0*y2 - x0*x2"},
     "own_side": {**ALL, "dw": "x0*x1 - 2^1*y0*y1 + 2^-3*x0*x2*y3 - 2^-2*y0*y3"},
 }
-# Networks: the rule, the length of an epoch, the share of pairs with a synapse, and weights that keep it from exploding.
+# Networks: the rule, the length of an epoch, the share of pairs with a synapse, and what keeps it from exploding.
 NETWORKS: list[tuple[str, int, float, dict[str, Any]]] = [
     ("pair", 1, 1.0, {}),
     ("triplet", 3, 0.3, {"dw": "2^-4*x1*y0*y2 - 2^1*x0*y1"}),
@@ -118,9 +119,15 @@ def drawn(case: dict[str, Any], rng: np.random.Generator, mask: np.ndarray) -> d
 
 
 def last(it: Any, mask: np.ndarray) -> dict[str, np.ndarray]:
-    columns = {name: getattr(it, place).T[mask.T].astype(np.int16)
+    columns = {f"last/{name}": getattr(it, place).T[mask.T].astype(np.int16)
                for name, place in (("w", "weights"), ("tag_1", "tag_1"), ("tag_2", "tag_2"))}
-    return {f"last/{name}": value for name, value in (columns | {t: getattr(it, t).astype(np.uint8) for t in TRACES}).items()}
+    return columns | {f"last/{name}": getattr(it, name).astype(np.uint8) for name in TRACES}
+
+
+def listed(rows: np.ndarray) -> np.ndarray:
+    """What is true in rows [steps, units] as (step, unit); steps count from 1."""
+    step, unit = np.nonzero(rows)
+    return np.stack([step + 1, unit], axis=1).astype(np.uint16)
 
 
 def begin(mask: np.ndarray, initial: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -137,8 +144,8 @@ def played(case: dict[str, Any]) -> dict[str, np.ndarray]:
     pre, post = (rng.random((STEPS, n)) < rng.choice([0.05, 0.2, 0.6], n) for n in (PRE, POST))
     it = synapses(case, mask, initial)
     checks = [do(it, k + 1, mask, pre[k], post[k]) for k in range(STEPS)]
-    spikes = {name: (np.argwhere(rows) + [1, 0]).astype(np.uint16) for name, rows in (("pre", pre), ("post", post))}
-    return {**begin(mask, initial), **spikes, "checks": np.array(checks, np.uint32), **last(it, mask)}
+    return {**begin(mask, initial), "pre": listed(pre), "post": listed(post), "checks": np.array(checks, np.uint32),
+            **last(it, mask)}
 
 
 def cells(n: int) -> Any:
@@ -165,8 +172,7 @@ def network(case: dict[str, Any], whole: bool) -> dict[str, np.ndarray]:
         checks.append(do(it, k + 1, mask, spiked, spiked))
     if whole:
         run_whole(case, initial, arrivals, np.array(spikes), it.weights)
-    named = {"input": arrivals > 0, "spikes": np.array(spikes)}
-    return {**begin(mask, initial), **{key: (np.argwhere(rows) + [1, 0]).astype(np.uint16) for key, rows in named.items()},
+    return {**begin(mask, initial), "input": listed(arrivals > 0), "spikes": listed(np.array(spikes)),
             "checks": np.array(checks, np.uint32), **last(it, mask),
             "last/u": units.u.astype(np.int32), "last/v": units.v.astype(np.int32)}
 
@@ -203,9 +209,9 @@ def cases() -> list[dict[str, Any]]:
 
 NAMES = ("x0", "y0", "u0", "u3", "x1", "x2", "y1", "y2", "y3", "w", "d", "t", "z")
 # What Lava reads in another way than it stands there, or not at all.
-ODD = ["(-w)*x0", "sgn(-w)*x0", "x0*(w*2)", "x0*(w+2+3)", "x0*-2", "2x0x1", "x0 x1", "x0**w", "u10*x1", "x0*(2^-1+w)", "x0*((w)+1)",
-       "x0*12^2", "x0*(u1+3)", "x0/y1", "(3*2^4)*x0", "3 * 2 ^ -2*x0", "(-3) * 2 ^ -2 * x0 * y1", "-(-3)*x0", "x0*(x0)", "u1*x0 + u2*y0",
-       "x0*(w+300)"]
+ODD = ["(-w)*x0", "sgn(-w)*x0", "x0*(w*2)", "x0*(w+2+3)", "x0*-2", "2x0x1", "x0 x1", "x0**w", "u10*x1", "x0*(2^-1+w)",
+       "x0*((w)+1)", "x0*12^2", "x0*(u1+3)", "x0/y1", "(3*2^4)*x0", "3 * 2 ^ -2*x0", "(-3) * 2 ^ -2 * x0 * y1",
+       "-(-3)*x0", "x0*(x0)", "u1*x0 + u2*y0", "x0*(w+300)"]
 
 
 def texts() -> list[str]:
@@ -223,27 +229,36 @@ def texts() -> list[str]:
         when = [rng.choice(["x0", "y0", "u1"])] if rng.random() < 0.9 else []
         return "*".join([*when, *(item() for _ in range(rng.randint(0, 3)))]) or "x0"
 
-    return ODD + [rng.choice(["", "-", " "]) + rng.choice([" + ", " - ", "-"]).join(product() for _ in range(rng.randint(1, 3)))
-                  for _ in range(400)]
+    def rule() -> str:
+        sign, between = rng.choice(["", "-", " "]), rng.choice([" + ", " - ", "-"])
+        return sign + between.join(product() for _ in range(rng.randint(1, 3)))
+
+    return ODD + [rule() for _ in range(400)]
 
 
 def parsed(text: str) -> Any:
-    """Each product as [dependency, mantissa, exponent + 7, [[name, constant, is a sign]]]; None where Lava refuses it."""
+    """Each product as [dependency, mantissa, exponent + 7, [[name, constant, is a sign]]]; None if Lava refuses it."""
     try:
         products = Loihi2FLearningRule(dw=text).active_product_series["dw"].products
     except Exception:  # of many kinds
         return None
-    return [[p.dependency, p.s_mantissa, p.s_exp, [[f.state_var, f.const or 0, f.is_sgn] for f in p.factors]] for p in products]
+    return [[p.dependency, p.s_mantissa, p.s_exp, [[f.state_var, f.const or 0, f.is_sgn] for f in p.factors]]
+            for p in products]
 
 
-if __name__ == "__main__":
-    listed, arrays = cases(), {}
-    for number, case in enumerate(listed):
-        made = network(case, case["share"] == 1 and "--quick" not in sys.argv) if "share" in case else played(case)
+def main() -> None:
+    settings, arrays = cases(), {}
+    for number, case in enumerate(settings):
+        whole = case.get("share") == 1 and "--quick" not in sys.argv
+        made = network(case, whole) if "share" in case else played(case)
         arrays.update({f"{number}/{name}": values for name, values in made.items()})
         said = {name: int(np.unique(values).size) for name, values in made.items() if name.startswith("last/")}
         print(number, case["rule"], case["t_epoch"], len(made.get("spikes", made.get("pre"))), said)
-    for case in listed:
         case.update({"neuron": LIF_OPTIONS, "n": CELLS, "steps": LONG} if "share" in case else
                     {"pre": PRE, "post": POST, "steps": STEPS})
-    np.savez_compressed(OUT, cases=json.dumps(listed), texts=json.dumps([[text, parsed(text)] for text in texts()]), **arrays)
+    read = [[text, parsed(text)] for text in texts()]
+    np.savez_compressed(OUT, cases=json.dumps(settings), texts=json.dumps(read), **arrays)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ from snnsim.backends.cpu.plastic_columns import Columns
 from snnsim.fixed_weights import FixedWeights
 from snnsim.loihi_learning import Learning
 from snnsim.plan import Plan, Projection
+from snnsim.synapse_rules import learned
 
 _DEPTH = 2   # rows of the ring: what arrives now, and in the next step
 
@@ -65,9 +66,11 @@ class LearningSynapses:
         values: dict[str, Any] = {f"last_{side}": np.zeros(n, np.uint8)}
         for name in self.rule.pre if side == "pre" else self.rule.post:
             (whole, fraction), (impulse, part) = self.rule.decay(name), self.rule.impulse(name)
-            values |= {f"trace_{name}": np.zeros(n, np.uint8), f"own_{name}": np.zeros(n, np.uint8),
-                       f"past_{name}": np.zeros((self.rule.t_epoch + 1) * n, np.uint8), f"decay_{name}": whole,
-                       f"fraction_{name}": fraction, f"impulse_{name}": impulse, f"part_{name}": part}
+            values |= {f"trace_{name}": np.zeros(n, np.uint8), f"decay_{name}": whole, f"fraction_{name}": fraction,
+                       f"impulse_{name}": impulse, f"part_{name}": part}
+            if self.rule.t_epoch > 1:
+                past = np.zeros((self.rule.t_epoch + 1) * n, np.uint8)
+                values |= {f"past_{name}": past, f"own_{name}": np.zeros(n, np.uint8)}
         return values
 
     def _ends(self, low: int, high: int) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class LearningSynapses:
     def _targets(self, part: dict[str, Any], synapses: int) -> np.ndarray:
         if is_dense(self.it):
             return np.arange(synapses) % max(1, part[f"x{self.number}_n_target"])
-        return part[f"x{self.number}_targets"][:synapses].astype(np.int64)  # type: ignore[no-any-return]
+        return part[f"x{self.number}_targets"][:synapses].astype(np.int64)
 
     def _states(self) -> dict[str, np.ndarray]:
         return {name: self.of.joined(self.number, f"state_{name}").astype(np.int64) for name in self.rule.states}
@@ -144,7 +147,7 @@ def dense_rows(projection: Projection, n_source: int, low: int, high: int) -> di
     states = {name: np.zeros(n_source * n, np.int16) for name in rule.states}
     for block in projection.bound.blocks(low, high, fast_words):
         place = block.source.astype(np.int64) * n + (block.target - low)
-        for name, values in projection.learned(block, fast_words).items():
+        for name, values in learned(projection, block, fast_words).items():
             states[name][place] = values
     none = np.zeros(0, np.uint16)
     return {"rows": np.arange(n_source + 1, dtype=np.int64) * n, "targets": none, "delays": none,
@@ -168,10 +171,13 @@ def _drawn(projection: Projection, n_source: int, low: int, high: int) -> dict[s
     """Source, target and states of all synapses as drawn."""
     kinds = {"source": index_type(n_source), "target": index_type(high - low),
              **dict.fromkeys(learning_of(projection)[0].states, np.int16)}
-    blocks = [{"source": block.source, "target": block.target - np.uint32(low), **projection.learned(block, fast_words)}
-              for block in projection.bound.blocks(low, high, fast_words)]
-    return {name: np.concatenate([np.zeros(0, kind), *(np.broadcast_to(block[name], block["source"].shape).astype(kind)
-                                                       for block in blocks)]) for name, kind in kinds.items()}
+    columns: dict[str, list[np.ndarray]] = {name: [np.zeros(0, kind)] for name, kind in kinds.items()}
+    for block in projection.bound.blocks(low, high, fast_words):
+        target = block.target - np.uint32(low)
+        values = {"source": block.source, "target": target, **learned(projection, block, fast_words)}
+        for name, kind in kinds.items():
+            columns[name].append(np.broadcast_to(values[name], block.source.shape).astype(kind))
+    return {name: np.concatenate(column) for name, column in columns.items()}
 
 
 def learning_memory(plan: Plan) -> int:

@@ -18,7 +18,7 @@ _IMPORTS = """from snnsim.backends.cpu.intrinsics import prefetch
 from snnsim.backends.cpu.learning_kernels import (
     added, advance, advance_epoch, clip, list_marked, mark, raise_again, send_dense, send_rows)
 """
-# One of so many targets spikes: then whole rows are faster than parts of them. In longer epochs they are no vector code.
+# One of so many targets spikes: whole rows are then faster than parts, which is so later where they are no vector code.
 _MANY, _MANY_LONG = 8, 2
 
 

@@ -97,7 +97,7 @@ def advance_epoch(values, past, own, last, epoch, whole, fraction, draw, more): 
 @compiled()
 def list_marked(last, units):  # type: ignore[no-untyped-def]
     """The units that spiked in this epoch; returns how many."""
-    count = 0
+    count = i64(0)
     for i in range(last.size):
         units[count] = i
         count += i64(last[i] > 0)

@@ -190,7 +190,7 @@ def in_places(
     if not projection.ports[0]:
         return np.zeros(n, sums)
     base = places.base[thread][projection.target, projection.ports[0]]
-    return part["acc"][base : base + n]  # type: ignore[no-any-return]
+    return part["acc"][base : base + n]
 
 
 def rule_shape(plan: Plan, number: int, wide: bool) -> RuleShape:

@@ -1,7 +1,7 @@
 """The meaning of Loihi's learning synapses: what their rules do in each step, for all synapses at once.
 
 The order of things is that of Lava 0.10: spikes are weighted with the weights before the epoch's change; spikes of both
-sides count in the step in which they are emitted; what a second spike within an epoch adds comes before the epoch's decay.
+sides count in the step in which they are emitted; what a second spike within an epoch adds comes before its decay.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from snnsim.loihi_learning import FRACTION_BITS, HIGHEST_SUM, LOWEST_SUM, MOST_T
 from snnsim.loihi_rules import VARIABLES, Factor, Product
 from snnsim.plan import Plan
 from snnsim.plastic import Sent, canonical_order
+from snnsim.synapse_rules import learned
 
 
 class LearningProjection:
@@ -40,7 +41,7 @@ class LearningProjection:
 
     def _initial(self) -> Arrays:
         """What changes of each synapse, as drawn."""
-        blocks = [(len(block.source), self.it.learned(block)) for block in self.it.bound.blocks()]
+        blocks = [(len(block.source), learned(self.it, block)) for block in self.it.bound.blocks()]
         columns = {name: [np.broadcast_to(drawn[name], n) for n, drawn in blocks] for name in self.rule.states}
         return {name: np.concatenate([np.zeros(0), *column]).astype(np.int32) for name, column in columns.items()}
 

@@ -158,8 +158,8 @@ def test_models_cannot_have_the_name() -> None:
     """A model of the user's would be hidden by it."""
     with pytest.raises(sn.InputError) as caught:
         sn.Network().model("loihi_learning", {"kind": "synapse", "on_pre": "w = w"})
-    assert "models.loihi_learning: loihi_learning is the name of Loihi's learning synapses; give this model another" == str(
-        caught.value)
+    expected = "models.loihi_learning: loihi_learning is the name of Loihi's learning synapses; give this model another"
+    assert expected == str(caught.value)
 
 
 BACKENDS = {

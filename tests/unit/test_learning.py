@@ -21,8 +21,8 @@ def test_a_rule_is_read() -> None:
     """Products in their order, with scale, constants and signs."""
     rules = read_rules({"dw": "-(3*2^2)*x1*y0 + 16*u2*(5 - w)*sgn(t + 1)", "dd": "", "dt": "x0*x0"})
     weight = (Product("y0", -3, 2, (Factor("x1"),)), Product("u", -4, 2, (Factor("w", -5), Factor("t", 1, True))))
-    assert Rules({"w": weight, "t": (Product("x0", 1, 0, (Factor("x0"),)),)}, 4) == rules
-    assert [(0, 9), (7, 9)] == [(p.right, p.left) for p in weight]
+    assert rules == Rules({"w": weight, "t": (Product("x0", 1, 0, (Factor("x0"),)),)}, 4)
+    assert [(p.right, p.left) for p in weight] == [(0, 9), (7, 9)]
 
 
 def test_a_network_comes_back_from_yaml() -> None:
@@ -39,7 +39,7 @@ def test_only_what_matters_is_kept() -> None:
     """Traces and tags that no rule reads or changes take no memory and no time."""
     learning = make_plan(network_of_chips(params=TAGGED)).projections[0].learning
     assert learning is not None
-    assert (("w", "tag_1"), ("x1", "y1")) == (learning.states, learning.traces)
+    assert (learning.states, learning.traces) == (("w", "tag_1"), ("x1", "y1"))
 
 
 # --- what is drawn -----------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def test_only_what_matters_is_kept() -> None:
 def test_random_numbers_are_those_of_numpy(epoch: int) -> None:
     """Step by step or many at once, from any step on, they are what one generator after the other would give."""
     learning = Learning({}, read_rules({"dw": "x0"}), {}, {}, epoch, 5)
-    rows = np.array([row for row in _one_by_one(epoch, 5, 60)])
+    rows = np.array(list(_one_by_one(epoch, 5, 60)))
     for first, steps in ((1, 60), (1, 1), (17, 9), (60, 1)):
         draws = np.stack([np.asarray(column, float) for column in learning.draws(first, steps)], axis=1)
         expected = rows[first - 1 : first - 1 + steps]
@@ -129,7 +129,7 @@ def test_weights_and_tags_can_be_read(backend: str) -> None:
     before = program.weights("learns")
     program.run_steps(98)
     after = program.weights("learns")
-    assert ["source", "target", "weight", "delay", "tag_1"] == list(after)
+    assert list(after) == ["source", "target", "weight", "delay", "tag_1"]
     assert np.array_equal(np.arange(196), after["source"] * 14 + after["target"])
     assert (before["weight"] % 2 == 0).all() and not np.array_equal(before["weight"], after["weight"])
     assert np.any(after["weight"] % 2) and set(after["delay"]) == {1.0}
@@ -148,6 +148,6 @@ def test_pairs_that_lack_a_synapse_do_not_learn() -> None:
 def test_nothing_to_learn() -> None:
     """A projection without synapses, and threads without targets."""
     net = network_of_chips({"rule": "explicit", "source": [], "target": []})
-    assert (0, 50) == (ran(net, "cpu", 2, 50).engine.synapses, ran(net, "reference", None, 50).done)
+    assert (ran(net, "cpu", 2, 50).engine.synapses, ran(net, "reference", None, 50).done) == (0, 50)
     expected = changed(ran(network_of_chips({"rule": "explicit", "source": [3], "target": [2]}), "reference", None, 60))
     assert_equal(expected, changed(ran(network_of_chips({"rule": "explicit", "source": [3], "target": [2]}), "cpu", 3, 60)))
