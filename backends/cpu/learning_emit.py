@@ -44,7 +44,7 @@ class LearningPrinter:
         text = f"({', '.join((*RULE_FIXED, *self.names))}):\n" + "".join(f"    {line}\n" for line in lines)
         name = f"learn_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         loops = [loop.text()[1] for loop in (self.rows, self.columns) if loop]
-        return Rule(name, (_IMPORTS, *loops, f"{HEAD}def {name}{text}"), tuple(self.names), {})
+        return Rule(name, (_IMPORTS, *loops, f"@njit(nogil=True, error_model='numpy')\ndef {name}{text}"), tuple(self.names), {})
 
     # --- spikes ------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from snnsim.equations import coupling, synapse_read
 from snnsim.equations.behaviour import KEYS
 from snnsim.equations.rules import METHODS
 from snnsim.schema import (
-    INPUTS, CouplingSpec, NetworkSpec, PopulationSpec, ProjectionSpec, RecordSpec, SynapseSpec, WeightsSpec,
+    INPUTS, CouplingSpec, LearningParams, NetworkSpec, PopulationSpec, ProjectionSpec, RecordSpec, SynapseSpec, WeightsSpec,
 )
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -89,8 +89,8 @@ def test_commands(folder: Path, text: str) -> None:
 @pytest.mark.parametrize(("page", "names"), [
     ("cli", COMMANDS), ("config", RULES), ("config", KINDS), ("config", INPUTS), ("models", KEYS), ("models", METHODS),
     ("models", synapse_read.KEYS), ("models", coupling.KEYS),
-    *(("config", spec.keys()) for spec in (NetworkSpec, PopulationSpec, ProjectionSpec, SynapseSpec, CouplingSpec, RecordSpec,
-                                           WeightsSpec)),
+    *(("config", spec.keys()) for spec in (NetworkSpec, PopulationSpec, ProjectionSpec, SynapseSpec, LearningParams, CouplingSpec,
+                                           RecordSpec, WeightsSpec)),
 ], ids=lambda part: part if isinstance(part, str) else ",".join(part))
 def test_every_name_is_explained(page: str, names: Any) -> None:
     """A key, rule, distribution, input, method or command that the code knows stands on its page, as code."""
