@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from snnsim.backends.cpu.learning_loops import HEAD, LearningShape, Loop
+from snnsim.backends.cpu.learning_loops import LearningShape, Loop
 from snnsim.backends.cpu.plastic_emit import RULE_FIXED, Rule
 from snnsim.backends.cpu.plastic_loops import deeper
 from snnsim.loihi_learning import Learning
@@ -44,7 +44,8 @@ class LearningPrinter:
         text = f"({', '.join((*RULE_FIXED, *self.names))}):\n" + "".join(f"    {line}\n" for line in lines)
         name = f"learn_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         loops = [loop.text()[1] for loop in (self.rows, self.columns) if loop]
-        return Rule(name, (_IMPORTS, *loops, f"@njit(nogil=True, error_model='numpy')\ndef {name}{text}"), tuple(self.names), {})
+        head = "@njit(nogil=True, error_model='numpy')\n"
+        return Rule(name, (_IMPORTS, *loops, f"{head}def {name}{text}"), tuple(self.names), {})
 
     # --- spikes ------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from snnsim.backends.cpu.plastic_loops import AHEAD, deeper
 from snnsim.loihi_learning import FRACTION_BITS, TAGS, Learning
 from snnsim.loihi_rules import VARIABLES, Factor, Product
 
-HEAD = "@njit(nogil=True, noalias=True, error_model='numpy')\n"
+_HEAD = "@njit(nogil=True, noalias=True, error_model='numpy')\n"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Loop:
         lines = ["up = np.int32(127) - np.int32(draw)", *self.lines]
         body = f"({', '.join(self.arguments)}):\n" + "".join(f"    {line}\n" for line in lines)
         name = f"{'columns' if self.column else 'rows'}_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
-        return name, f"{HEAD}def {name}{body}"
+        return name, f"{_HEAD}def {name}{body}"
 
     # --- loops -------------------------------------------------------------------------------------------------------
 
