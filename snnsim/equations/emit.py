@@ -30,10 +30,12 @@ class Emitter:
 
     def __call__(self, expr: Expr) -> int:
         """The number of the instruction that computes `expr`."""
-        for e in postorder([expr], stop=_is_bound):
+        for e in postorder([expr], stop=self._is_leaf):
             if e not in self._numbers:
                 self._numbers[e] = self._emit(e)
         return self._numbers[expr]
+
+    _is_leaf = staticmethod(_is_bound)
 
     def output(self, expr: Expr) -> int:
         """The same, for what is recorded."""

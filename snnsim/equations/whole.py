@@ -7,37 +7,29 @@ depends on parameters alone is computed on the host in double precision, where w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from snnsim.equations.emit import Emitter
 from snnsim.equations.expr import Expr, Supplied, postorder
 from snnsim.equations.host import parameters_of
 from snnsim.equations.rules import Rules
 from snnsim.equations.text import number, text
 from snnsim.errors import InputError, Problem
-from snnsim.ir.ops import Builder, Op, Type
+from snnsim.ir.ops import Op, Type
 
 _MOST = 1 << 53
 
 
-@dataclass
-class WholeEmitter:
-    """Like ``Emitter``, for expressions in whole numbers; the factor of a ``trunc`` alone is a real number."""
+def _is_leaf(e: Expr) -> bool:
+    return (e.hoistable and e.type is Type.REAL) or e.op is Op.TRUNC
 
-    builder: Builder
-    hoisted: dict[str, Expr] = field(default_factory=dict)
-    wholes: dict[str, Expr] = field(default_factory=dict)
-    supplied: dict[str, Supplied] = field(default_factory=dict)
-    _numbers: dict[Expr, int] = field(default_factory=dict)
 
-    def __call__(self, expr: Expr) -> int:
-        """The number of the instruction that computes `expr`."""
-        for e in postorder([expr], stop=_is_leaf):
-            if e not in self._numbers:
-                self._numbers[e] = self._emit(e)
-        return self._numbers[expr]
+class WholeEmitter(Emitter):
+    """For expressions in whole numbers; the factor of a ``trunc`` alone is a real number."""
+
+    _is_leaf = staticmethod(_is_leaf)
 
     def output(self, expr: Expr) -> int:
         """The same, as a real number: what is recorded."""
@@ -47,8 +39,7 @@ class WholeEmitter:
         if e.op is Op.CONST:
             return self.builder.const(int(e.data) if e.type is Type.REAL else e.data)
         if e.hoistable and e.type is Type.REAL:
-            self.wholes[text(e)] = e
-            return self.builder(Op.WHOLE, data=text(e))
+            return self._bound(Op.WHOLE, text(e), e, self.wholes)
         if e.op is Op.TRUNC:
             return self._truncated(*e.args[0].args)
         if e.op in (Op.STATE, Op.ARRIVAL):
@@ -63,15 +54,10 @@ class WholeEmitter:
 
     def _truncated(self, x: Expr, factor: Expr) -> int:
         """A product with a real number, toward zero."""
-        b, value, name = self.builder, self(x), text(factor)
-        self.hoisted[name] = factor
-        real = b(Op.MUL, b(Op.TO_REAL, value), b(Op.PARAM, data=name))
+        b = self.builder
+        real = b(Op.MUL, b(Op.TO_REAL, self(x)), self._bound(Op.PARAM, text(factor), factor, self.hoisted))
         down, up = b(Op.TO_INT, real), b(Op.NEG, b(Op.TO_INT, b(Op.NEG, real)))
         return b(Op.SELECT, b(Op.LT, real, b.const(0.0)), up, down)
-
-
-def _is_leaf(e: Expr) -> bool:
-    return (e.hoistable and e.type is Type.REAL) or e.op is Op.TRUNC
 
 
 def _is_quantum(e: Expr) -> bool:
