@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from snnsim.checked import checked
 from snnsim.connect import Bound
 from snnsim.distributions import Value, value_from_spec
+from snnsim.equations import Parameter
 from snnsim.errors import InputError, Problem, Problems, unknown
 from snnsim.fixed_weights import FIXED_KEYS, FixedWeights, resolved
 from snnsim.graph import Population, Projection
@@ -29,6 +30,24 @@ _LOWEST_TAG = -256
 def is_learning(synapse: Any) -> bool:
     """Whether ``synapse:`` names Loihi's learning, not a model of a rule."""
     return (synapse.get("model") if isinstance(synapse, Mapping) else synapse) == LEARNING
+
+
+class LearningModel:
+    """What is said of learning where models of synapses are listed."""
+
+    name = LEARNING
+    about = ("Learning as on Loihi 2, onto models in whole numbers; weights and tags change at the end of each epoch "
+             "by sums of products of traces, as Lava's LearningDense computes them.")
+    source = "Lava 0.10.0, lava.magma.core.learning; Davies et al. (2018), IEEE Micro 38(1)"
+    document: ClassVar[dict[str, str]] = {"kind": "synapse"}
+    parameters: ClassVar[dict[str, Parameter]] = {
+        name: Parameter(None, DIMENSIONLESS, field.description or "")
+        for name, field in LearningParams.model_fields.items()
+    }
+
+    def default_text(self, name: str) -> str:
+        """The default of a parameter; rules have none."""
+        return str(LearningParams.model_fields[name].default)
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------

@@ -163,21 +163,21 @@ _Tau = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class LearningParams(Spec):
     """Rules of learning synapses, and what a spike adds to each trace, its time constant in steps, and the epoch."""
 
-    dw: str = ""
-    dd: str = ""
-    dt: str = ""
-    x1_impulse: _Impulse = 0.0
-    x1_tau: _Tau = 0.0
-    x2_impulse: _Impulse = 0.0
-    x2_tau: _Tau = 0.0
-    y1_impulse: _Impulse = 0.0
-    y1_tau: _Tau = 0.0
-    y2_impulse: _Impulse = 0.0
-    y2_tau: _Tau = 0.0
-    y3_impulse: _Impulse = 0.0
-    y3_tau: _Tau = 0.0
-    t_epoch: int = Field(default=1, ge=1, le=63)
-    rng_seed: int = Field(default=0, ge=0, lt=2**63)
+    dw: str = Field(default="", description="Change of the weight in an epoch, a sum of products such as 2^-2*x1*y0.")
+    dd: str = Field(default="", description="The same for the tag d (Lava's tag_2), which delays nothing.")
+    dt: str = Field(default="", description="The same for the tag t (Lava's tag_1).")
+    x1_impulse: _Impulse = Field(default=0.0, description="What a spike of the source adds to the trace x1.")
+    x1_tau: _Tau = Field(default=0.0, description="Time constant of x1 in steps; 0: gone in a step.")
+    x2_impulse: _Impulse = Field(default=0.0, description="What a spike of the source adds to the trace x2.")
+    x2_tau: _Tau = Field(default=0.0, description="Time constant of x2 in steps; 0: gone in a step.")
+    y1_impulse: _Impulse = Field(default=0.0, description="What a spike of the target adds to the trace y1.")
+    y1_tau: _Tau = Field(default=0.0, description="Time constant of y1 in steps; 0: gone in a step.")
+    y2_impulse: _Impulse = Field(default=0.0, description="What a spike of the target adds to the trace y2.")
+    y2_tau: _Tau = Field(default=0.0, description="Time constant of y2 in steps; 0: gone in a step.")
+    y3_impulse: _Impulse = Field(default=0.0, description="What a spike of the target adds to the trace y3.")
+    y3_tau: _Tau = Field(default=0.0, description="Time constant of y3 in steps; 0: gone in a step.")
+    t_epoch: int = Field(default=1, ge=1, le=63, description="Steps from one change of the weights to the next.")
+    rng_seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the random rounding of traces.")
 
 
 class CouplingSpec(Spec):

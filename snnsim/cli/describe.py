@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from snnsim.equations import Model
     from snnsim.equations.coupling import CouplingModel
     from snnsim.equations.synapse import SynapseModel
+    from snnsim.loihi_synapse import LearningModel
+
+    AnyModel = Model | SynapseModel | CouplingModel | LearningModel
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -110,13 +113,15 @@ def models(
 
     Those of neurons, synapses and couplings: equations or rules, parameters with units and defaults, and the source.
     """
+    from snnsim.loihi_learning import LEARNING
     from snnsim.models import builtin_names, coupling_names, synapse_names
 
     if name is not None:
         model = _built_in(name)
         print_json(_model_contents(model)) if as_json else _show_model(model)
         return
-    parts = {"model": builtin_names(), "synapse model": synapse_names(), "coupling": coupling_names()}
+    synapses = sorted((*synapse_names(), LEARNING))
+    parts = {"model": builtin_names(), "synapse model": synapses, "coupling": coupling_names()}
     known = {title: [_built_in(each) for each in names] for title, names in parts.items()}
     if as_json:
         models = [model for part in known.values() for model in part]
@@ -128,25 +133,28 @@ def models(
         print_table((title, "about"), [(model.name, model.about) for model in part])
 
 
-def _built_in(name: str) -> Model | SynapseModel | CouplingModel:
+def _built_in(name: str) -> AnyModel:
     from snnsim.errors import unknown
+    from snnsim.loihi_synapse import LearningModel
     from snnsim.models import builtin, builtin_coupling, builtin_names, builtin_synapse, coupling_names, synapse_names
     from snnsim.units import DIMENSIONLESS, VOLTAGE
 
+    if name == LearningModel.name:
+        return LearningModel()
     if name in synapse_names():
         return builtin_synapse(name, DIMENSIONLESS)
     if name in coupling_names():
         return builtin_coupling(name, VOLTAGE)
     if name in builtin_names():
         return builtin(name)
-    raise InputError(unknown("model", name, [*builtin_names(), *synapse_names(), *coupling_names()]))
+    raise InputError(unknown("model", name, [*builtin_names(), *synapse_names(), LearningModel.name, *coupling_names()]))
 
 
-def _kind(model: Model | SynapseModel | CouplingModel) -> str:
+def _kind(model: AnyModel) -> str:
     return str(model.document.get("kind", "neuron"))
 
 
-def _model_contents(model: Model | SynapseModel | CouplingModel) -> dict[str, Any]:
+def _model_contents(model: AnyModel) -> dict[str, Any]:
     from snnsim.equations import Model
     from snnsim.equations.synapse import SynapseModel
 
@@ -186,7 +194,7 @@ def _part(key: str, value: Any) -> str:
     return f"{key}: {yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=1000).strip()}"
 
 
-def _show_model(model: Model | SynapseModel | CouplingModel) -> None:
+def _show_model(model: AnyModel) -> None:
     contents = _model_contents(model)
     print(f"{model.name}: {model.about}")
     if model.source:
