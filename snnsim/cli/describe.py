@@ -147,7 +147,8 @@ def _built_in(name: str) -> AnyModel:
         return builtin_coupling(name, VOLTAGE)
     if name in builtin_names():
         return builtin(name)
-    raise InputError(unknown("model", name, [*builtin_names(), *synapse_names(), LearningModel.name, *coupling_names()]))
+    known = [*builtin_names(), *synapse_names(), LearningModel.name, *coupling_names()]
+    raise InputError(unknown("model", name, known))
 
 
 def _kind(model: AnyModel) -> str:
