@@ -22,7 +22,10 @@ Fault = tuple[int, int, int, int, int, int]
 
 
 class Plastic:
-    """All plastic and learning projections of a network. populations: their arrays; counted: whether units spike several times."""
+    """All plastic and learning projections of a network.
+
+    populations: their arrays; counted: whether units spike several times in a step.
+    """
 
     records: WeightRecords      # what is recorded of weights, from ``watch`` on
 
@@ -84,7 +87,13 @@ class Plastic:
         """See ``Engine.set_plasticity``. rank: the numbers of the synapses as they lie here."""
         arrays = self.arrays[number]
         if isinstance(arrays, LearningArrays):
-            return arrays.set(rank, done, values)
+            arrays.set(rank, done, values)
+        else:
+            self._set_plastic(arrays, rank, done, values)
+
+    def _set_plastic(
+        self, arrays: PlasticArrays, rank: np.ndarray, done: int, values: Mapping[str, np.ndarray]
+    ) -> None:
         own = slice(arrays.low, arrays.high)
         for name in ("w", *arrays.rule.states):
             arrays.values[f"state_{name}"][...] = self.device.upload(values[name][rank])
@@ -99,7 +108,7 @@ class Plastic:
                 self._set_shown(arrays, f"trace_{trace.name}", done, values[f"trace.{trace.name}"])
             else:
                 arrays.values[f"trace_{trace.name}"][...] = float(values[f"trace.{trace.name}"][0])
-        if (output := self._output(number)) is not None:
+        if (output := self._output(arrays.number)) is not None:
             mine = slice(*self.layout.bounds(int(arrays.values["modulator"])))
             output[...] = self.device.upload(values["modulator"][mine].astype(output.dtype))
 

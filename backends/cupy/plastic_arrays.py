@@ -114,12 +114,12 @@ class PlasticArrays(ProjectionArrays):
         self.values["fault"][...] = self.device.upload(np.array(NO_FAULT, np.int64))
 
     def shown_in(self, step: int) -> list[tuple[Any, int]]:
-        """A row for each ring of ``_published``."""
-        rings = [(self.values[name], population) for name, population in self._published.items()]
+        """A row for each ring of ``published``."""
+        rings = [(self.values[name], population) for name, population in self.published.items()]
         return [(ring[step % ring.shape[0]], population) for ring, population in rings]
 
     @property
-    def _published(self) -> dict[str, int]:
+    def published(self) -> dict[str, int]:
         """The rings in which units show other parts what they did in each step, and the population of these units."""
         found = {f"trace_{trace.name}": self.it.source for trace in self.rule.traces if trace.on == "pre"}
         if self.values["last_shown"]:

@@ -1,10 +1,9 @@
-"""What plastic and learning projections hold, as a whole on the host: read from the devices of a network, and set on them."""
+"""What plastic and learning projections hold, on the host: read from the devices of a network, and set on them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from snnsim.backends.cupy.learning import LearningArrays
 from snnsim.backends.cupy.plastic import Plastic
 from snnsim.backends.cupy.plastic_arrays import PlasticArrays
 from snnsim.backends.cupy.plastic_build import ranks
+from snnsim.loihi_learning import Learning
 from snnsim.plan_rules import SpikeTrace
 from snnsim.synapse_rules import kept_of_units
 
@@ -57,9 +57,11 @@ class PlasticState:
         rank, it = self._rank(number), self.plan.projections[number]
         ends = {"source": _in_order(rank, self._sources(number)), "target": _in_order(rank, self._targets(number))}
         if it.learning is not None:
-            return {**ends, "delay": np.full(rank.size, it.delays[0]), **self._states(number, it.learning.states, np.int64)}
-        delay = self._column(number, "delays").astype(np.int64)
-        return {**ends, "delay": _in_order(rank, delay + it.delays[0]), **self._states(number, ("w",))}
+            delay, states = np.full(rank.size, it.delays[0]), self._whole(number, it.learning)
+        else:
+            delay = _in_order(rank, self._column(number, "delays").astype(np.int64) + it.delays[0])
+            states = self._states(number, ("w",))
+        return {**ends, "delay": delay, **states}
 
     def _sources(self, number: int) -> np.ndarray:
         rows = self._rows(number).astype(np.int64)
@@ -69,11 +71,14 @@ class PlasticState:
         own = zip(self.members, self._each(number, "targets"), strict=True)
         return np.concatenate([targets.astype(np.int64) + member.arrays[number].low for member, targets in own])
 
-    def _states(self, number: int, names: Sequence[str], kind: Any = None) -> dict[str, np.ndarray]:
+    def _states(self, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
         """What changes of the synapses."""
         rank = self._rank(number)
-        found = {name: _in_order(rank, self._column(number, f"state_{name}")) for name in names}
-        return {name: values.astype(kind or values.dtype) for name, values in found.items()}
+        return {name: _in_order(rank, self._column(number, f"state_{name}")) for name in names}
+
+    def _whole(self, number: int, rule: Learning) -> dict[str, np.ndarray]:
+        """The same of those that learn on Loihi."""
+        return {name: values.astype(np.int64) for name, values in self._states(number, rule.states).items()}
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -100,7 +105,7 @@ class PlasticState:
         for name, public in kept_of_units(arrays.rule, "post").items():
             units[public] = self._column(number, name)
         units["arrivals"] = self._of_targets(number, "ring", arrays.ahead(done))
-        return self._states(number, arrays.rule.states, np.int64) | {k: v.astype(np.int64) for k, v in units.items()}
+        return self._whole(number, arrays.rule) | {name: values.astype(np.int64) for name, values in units.items()}
 
     def _trace(self, number: int, arrays: PlasticArrays, trace: SpikeTrace, done: int) -> dict[str, np.ndarray]:
         if trace.on == "post":

@@ -12,6 +12,7 @@ import pytest
 from gpu import engines
 from gpu.gxx import needs_gxx
 from gpu.races import needs_tsan, races
+from lava_learning import CASES, network_of_chips
 
 import snnsim as sn
 from snnsim.backends.cupy import source
@@ -53,7 +54,8 @@ def learns() -> sn.Network:
 
 NETWORKS: dict[str, Callable[[], sn.Network]] = {
     "rings": rings, "lists": lists, "volleys": volleys, "levels": engines.levels, "given": engines.given, "learns": learns,
-    "coupled": lambda: coupled.many("single"), "graded": graded.mixed}
+    "coupled": lambda: coupled.many("single"), "graded": graded.mixed,
+    "chips": lambda: network_of_chips(*CASES[0]), "epochs": lambda: network_of_chips(*CASES[3])}
 
 
 def advance(name: str, strategy: str, mutant: str = "") -> None:

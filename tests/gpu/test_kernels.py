@@ -12,6 +12,7 @@ from itertools import cycle, islice, product
 from typing import Any
 
 import coupled
+import lava_learning
 import learning
 import numpy as np
 import pytest
@@ -85,6 +86,8 @@ NETWORKS: dict[str, Callable[[], sn.Network]] = {
     **{f"coupled {name} double": partial(make, "double") for name, make in coupled.NETWORKS.items()},
     **{f"learning {k}": partial(rules, k, "single") for k in range(len(learning.NETWORKS))},
     **{f"learning {k} double": partial(rules, k, "double") for k in range(len(learning.NETWORKS))},
+    **{f"chips {k}": partial(lava_learning.network_of_chips, *case) for k, case in enumerate(lava_learning.CASES[:2])},
+    **{f"chips {rule}": partial(lava_learning.network, lava_learning.find(rule, 2)) for rule in ("constants", "three", "short")},
 }
 
 @cache
