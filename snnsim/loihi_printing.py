@@ -14,11 +14,13 @@ class ChangePrinter:
     """The language has ``clip(value, low, high)`` and ``added(total, more)``, which bring what they return between
     bounds, and the variable ``up``: 127 less the random number of the epoch.
 
-    wrapped: a product in 32 bits that wrap, as a text with {factors}, {right} and {left}. value: text of a state of the
-    synapse. number: text of a trace, or of whether a side spiked, in products that count at a moment.
+    wrapped: a product in 32 bits that wrap, shifted, as a text with {factors}, {right} and {left}; between: what stands
+    between factors. value: text of a state of the synapse. number: text of a trace, or of whether a side spiked, in
+    products that count at a moment.
     """
 
     wrapped: str
+    between: str
     value: Callable[[str], str]
     number: Callable[[str, str], str]
 
@@ -31,7 +33,7 @@ class ChangePrinter:
     def _product(self, product: Product) -> str:
         factors = [product.when, *(self._factor(factor, product.when) for factor in product.factors)]
         factors += [f"({product.mantissa})"] if product.mantissa != 1 else []
-        return self.wrapped.format(factors=" * ".join(factors), right=min(product.right, 31), left=product.left)
+        return self.wrapped.format(factors=self.between.join(factors), right=min(product.right, 31), left=product.left)
 
     def _factor(self, factor: Factor, when: str) -> str:
         state, limit = VARIABLES.get(factor.name), 1 << factor.bits

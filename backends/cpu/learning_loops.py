@@ -37,7 +37,7 @@ class Loop:
     def __init__(self, learning: Learning, shape: LearningShape, column: bool) -> None:
         self.it, self.shape, self.column = learning, shape, column
         self.dense, self.long = shape.dense, learning.t_epoch > 1
-        self.products, self.printer = {}, ChangePrinter(_WRAPPED, self._value, self._number)
+        self.products, self.printer = {}, ChangePrinter(_WRAPPED, " * ", self._value, self._number)
         for name, products in learning.rules.products.items():
             if counted := [p for p in products if p.when == "y0" or not column]:
                 self.products[VARIABLES[name]] = counted

@@ -11,10 +11,10 @@ from snnsim.loihi_printing import ChangePrinter
 from snnsim.loihi_rules import VARIABLES
 
 # Entries of a learning projection, after those of every plastic one, as learning.cuh knows them.
-LEARNING = ("epoch", "every", "left", "drawn_from", "x_decay", "x_impulse", "y_decay", "y_impulse", "y_again", "rounding",
-            "last_pre", "shown_pre", "last_post", "shown_post")
+LEARNING = ("epoch", "every", "left", "drawn_from", "x_decay", "x_impulse", "y_decay", "y_impulse", "y_again",
+            "rounding", "last_pre", "shown_pre", "last_post", "shown_post")
 _TRACE = ("trace", "decay", "fraction", "impulse", "part", "past")    # of each trace
-_WRAPPED = "(int)((unsigned)((int)(1u * {factors}) >> {right}) << {left})"
+_WRAPPED = "shifted(product({factors}), {right}, {left})"
 
 
 def head() -> str:
@@ -68,15 +68,13 @@ class LearningPrinter:
     # --- the end of an epoch -----------------------------------------------------------------------------------------
 
     def _change(self) -> list[str]:
-        whens, printer = self.it.rules.whens, ChangePrinter(_WRAPPED, self._value, self._number)
-        changes = [line for name, products in self.it.rules.products.items()
-                   for line in self._new(printer.change(VARIABLES[name], products, self._bounds(name)), VARIABLES[name])]
+        whens, changed = self.it.rules.whens, [VARIABLES[name] for name in self.it.rules.products]
+        changes = [line for name in self.it.rules.products for line in self._new(name)]
         for when in sorted(whens & {"x0", "y0"}):
             self._number(when, when)
         body = [*(f"const int {name} = {text};" for name, text in self.used.items()),
                 *(f"const int {name} = {place};" for name, place in self.columns.items()), *changes,
-                *(f"{self.columns[name]} = (short)new_{name};" for name in map(VARIABLES.get, self.it.rules.products)
-                  if name)]
+                *(f"{self.columns[name]} = (short)new_{name};" for name in changed)]
         u = "l.step / l.x[L_EPOCH] % l.x[L_EVERY] == 0 ? 1 : 0" if "u" in whens else "0"
         lone = "true" if "y0" in whens else "u != 0"
         return [f"const int u = {u}, up = MOST_TRACE - drawn<int>(l.x, L_ROUNDING, l.step);", *self.past.values(),
@@ -85,12 +83,11 @@ class LearningPrinter:
                 f"each_changing<{self.shape.target}>(l, {lone}, u != 0, [&](int i, int t, int s, int v, unsigned j) {{",
                 *(f"    {line}" for line in body), "});"]
 
-    def _bounds(self, name: str) -> tuple[int, int]:
-        return self.shape.weights if name == "w" else TAGS[VARIABLES[name]]
-
-    def _new(self, values: list[str], name: str) -> list[str]:
-        first, *rest = values
-        self._value(name)
+    def _new(self, short: str) -> list[str]:
+        """The new value of what a rule changes."""
+        name, printer = VARIABLES[short], ChangePrinter(_WRAPPED, ", ", self._value, self._number)
+        bounds = self.shape.weights if name == "w" else TAGS[name]
+        first, *rest = printer.change(name, self.it.rules.products[short], bounds)
         return [f"int new_{name} = {first};", *(f"new_{name} = {value};" for value in rest)]
 
     def _value(self, name: str) -> str:

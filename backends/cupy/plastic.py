@@ -1,4 +1,7 @@
-"""The plastic and learning projections of an engine on a device, between its calls. ``plastic_state`` reads them as a whole."""
+"""The plastic and learning projections of an engine on a device, between its calls.
+
+``plastic_state`` reads them as a whole.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,18 @@ static __device__ __forceinline__ int clip(int value, int low, int high) {
     return value < low ? low : value > high ? high : value;
 }
 
+// A product in 32 bits, which wrap, and the same shifted.
+static __device__ __forceinline__ int product(int value) { return value; }
+
+template <class... More>
+static __device__ __forceinline__ int product(int value, int factor, More... more) {
+    return product((int)((unsigned)value * (unsigned)factor), more...);
+}
+
+static __device__ __forceinline__ int shifted(int value, int right, int left) {
+    return (int)((unsigned)(value >> right) << left);
+}
+
 // A product on top of the accumulator.
 static __device__ __forceinline__ int added(int total, int more) {
     return clip(total + clip(more, LOWEST_SUM, HIGHEST_SUM), LOWEST_SUM, HIGHEST_SUM);
