@@ -116,6 +116,8 @@ MUTANTS: dict[str, tuple[Any, ...]] = {
         "rings", "masks", "sync.cuh", ("            }\n        }\n        __syncthreads();\n    }\n};", "            }\n        }\n    }\n};")),
     "spikes are published after the block has arrived": (
         "rings", "masks", "run.cuh", (STEPS, f"{ARRIVE}{STEPS}"), (f"        }}\n{ARRIVE}        if (ends)", "        }\n        if (ends)")),
+    "what sources show of an epoch is written over in the next": (
+        "chips", "past[", "learning.cuh", ("    return step / x[L_EPOCH] & 1;", "    return 0;")),
     "the table is read before it is copied": (
         "given", "table[k] = given[k]", "run.cuh",
         ("table[k] = given[k];\n    }\n    __syncthreads();\n", "table[k] = given[k];\n    }\n")),
