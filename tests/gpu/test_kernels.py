@@ -129,7 +129,8 @@ def test_kernels_fit(name: str, flags: str, arch: int) -> None:
 
 
 @pytest.mark.parametrize("name, flags, arch", [
-    ("rings", "persistent", 80), ("far", "launches", 90), ("lists", "persistent, all in global memory", 120)])
+    ("rings", "persistent", 80), ("far", "launches", 90), ("lists", "persistent, all in global memory", 120),
+    ("chips three", "persistent", 120)])
 def test_arithmetic_is_exact(name: str, flags: str, arch: int) -> None:
     """Hand-written code included, in both precisions. (That of models is looked at one by one in test_emit.)"""
     assert compiled(text_of(source_of(name), FLAGS[flags]), arch).keys() == set(KERNELS)
