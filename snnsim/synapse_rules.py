@@ -1,15 +1,18 @@
-"""What backends that compile plastic projections share: their delays, and what a presynaptic event sends."""
+"""What backends that compile plastic and learning projections share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from snnsim.connect import Block
+from snnsim.fixed_weights import FixedWeights
 from snnsim.ir import Instr, Op, Program
 from snnsim.ir.ops import Type
+from snnsim.loihi_learning import Learning
 from snnsim.plan import Plan, Projection
 from snnsim.plan_rules import Plasticity
 from snnsim.random import WordSource, numpy_words
@@ -35,6 +38,34 @@ def learned(projection: Projection, block: Block, words: WordSource = numpy_word
     tags = {name: value for name, value in rule.tags.items() if name in rule.states}
     return {**dict.fromkeys(rule.states, 0), "w": projection.weights(block, words)[1],
             **{name: np.rint(projection.drawn(name, value, block, words)) for name, value in tags.items()}}
+
+
+def learning_of(projection: Projection) -> tuple[Learning, FixedWeights]:
+    """How a learning projection learns, and what its weights are."""
+    assert projection.learning is not None and projection.fixed is not None
+    return projection.learning, projection.fixed
+
+
+def kept_of_units(rule: Learning, side: str) -> dict[str, str]:
+    """What changes of the units of one side: names of arrays -> as ``Engine.plasticity`` calls them."""
+    traces = rule.pre if side == "pre" else rule.post
+    return {f"last_{side}": f"moment.{side}", **{f"trace_{name}": f"trace.{name}" for name in traces}}
+
+
+def learning_columns(
+    projection: Projection, low: int, high: int, kinds: Mapping[str, Any], words: WordSource
+) -> dict[str, np.ndarray]:
+    """source, target (less `low`) and what changes of the synapses onto targets in [low, high), as drawn.
+
+    kinds: type of each column.
+    """
+    columns: dict[str, list[np.ndarray]] = {name: [np.zeros(0, kind)] for name, kind in kinds.items()}
+    for block in projection.bound.blocks(low, high, words):
+        target = block.target - np.uint32(low)
+        values = {"source": block.source, "target": target, **learned(projection, block, words)}
+        for name, kind in kinds.items():
+            columns[name].append(np.broadcast_to(values[name], block.source.shape).astype(kind))
+    return {name: np.concatenate(column) for name, column in columns.items()}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import snnsim as sn
+from snnsim import registry
+from snnsim.engine import Backend
+from snnsim.lowering import make_plan
+from snnsim.program import Program
 
 FILE = Path(__file__).parent / "truth" / "lava_learning.npz"
 TRACES = ("x1", "x2", "y1", "y2", "y3")
@@ -87,10 +91,11 @@ class Found(NamedTuple):
     last: dict[str, np.ndarray]
 
 
-def run(number: int, backend: str, threads: int | None = None, dense: bool = False, piece: int = 97) -> Found:
+def run(number: int, backend: str | Backend, threads: int | None = None, dense: bool = False, piece: int = 97) -> Found:
     """Run a case in pieces of some steps."""
     net, case = network(number, dense), answers()["cases"][number]
-    program, rows, spikes = sn.compile(net, backend=backend, threads=threads), [], []
+    chosen_backend = registry.backends()[backend] if isinstance(backend, str) else backend
+    program, rows, spikes = Program(net, make_plan(net), chosen_backend, threads), [], []
     chosen: Any = slice(None)
     if dense:
         chosen = np.ravel_multi_index((of(number, "source"), of(number, "target")),

@@ -12,18 +12,10 @@ from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.learning_loops import LearningShape
 from snnsim.backends.cpu.plastic_build import in_places, index_type, padded, sorted_by
 from snnsim.backends.cpu.plastic_columns import Columns
-from snnsim.fixed_weights import FixedWeights
-from snnsim.loihi_learning import Learning
 from snnsim.plan import Plan, Projection
-from snnsim.synapse_rules import learned
+from snnsim.synapse_rules import kept_of_units, learned, learning_columns, learning_of
 
 _DEPTH = 2   # rows of the ring: what arrives now, and in the next step
-
-
-def learning_of(projection: Projection) -> tuple[Learning, FixedWeights]:
-    """How a learning projection learns, and what its weights are."""
-    assert projection.learning is not None and projection.fixed is not None
-    return projection.learning, projection.fixed
 
 
 def learning_shape(projection: Projection) -> LearningShape:
@@ -110,9 +102,10 @@ class LearningSynapses:
 
     def get(self, done: int) -> dict[str, np.ndarray]:
         """See ``Engine.plasticity``."""
-        values = {_public(name): self.of.parts[0][f"x{self.number}_{name}"] for name in self._kept("pre")}
-        for name in self._kept("post"):
-            values[_public(name)] = np.concatenate([part[f"x{self.number}_{name}"] for part in self.of.parts])
+        pre, post = (kept_of_units(self.rule, side) for side in ("pre", "post"))
+        values = {public: self.of.parts[0][f"x{self.number}_{name}"] for name, public in pre.items()}
+        for name, public in post.items():
+            values[public] = np.concatenate([part[f"x{self.number}_{name}"] for part in self.of.parts])
         values["arrivals"] = self.of.rows(self.number, "ring", *self.of.ahead(self.number, done))
         return self._states() | {name: array.astype(np.int64) for name, array in values.items()}
 
@@ -122,21 +115,11 @@ class LearningSynapses:
             own = slice(*self.of.slices.bounds(self.it.target, thread))
             for name in self.rule.states:
                 part[f"x{self.number}_state_{name}"][: ranks.size] = values[name][ranks]
-            for name in self._kept("pre"):
-                part[f"x{self.number}_{name}"][...] = values[_public(name)]
-            for name in self._kept("post"):
-                part[f"x{self.number}_{name}"][...] = values[_public(name)][own]
+            for name, public in kept_of_units(self.rule, "pre").items():
+                part[f"x{self.number}_{name}"][...] = values[public]
+            for name, public in kept_of_units(self.rule, "post").items():
+                part[f"x{self.number}_{name}"][...] = values[public][own]
         self.of.set_rows(self.number, "ring", *self.of.ahead(self.number, done), values["arrivals"])
-
-    def _kept(self, side: str) -> list[str]:
-        """What of one side changes, as a part calls it."""
-        return [f"last_{side}", *(f"trace_{name}" for name in (self.rule.pre if side == "pre" else self.rule.post))]
-
-
-def _public(name: str) -> str:
-    """The name of an array of a part as ``Engine.plasticity`` calls it."""
-    kind, _, rest = name.partition("_")
-    return f"{'moment' if kind == 'last' else kind}.{rest}"
 
 
 # --- packing ---------------------------------------------------------------------------------------------------------
@@ -171,13 +154,7 @@ def _drawn(projection: Projection, n_source: int, low: int, high: int) -> dict[s
     """Source, target and states of all synapses as drawn."""
     kinds = {"source": index_type(n_source), "target": index_type(high - low),
              **dict.fromkeys(learning_of(projection)[0].states, np.int16)}
-    columns: dict[str, list[np.ndarray]] = {name: [np.zeros(0, kind)] for name, kind in kinds.items()}
-    for block in projection.bound.blocks(low, high, fast_words):
-        target = block.target - np.uint32(low)
-        values = {"source": block.source, "target": target, **learned(projection, block, fast_words)}
-        for name, kind in kinds.items():
-            columns[name].append(np.broadcast_to(values[name], block.source.shape).astype(kind))
-    return {name: np.concatenate(column) for name, column in columns.items()}
+    return learning_columns(projection, low, high, kinds, fast_words)
 
 
 def learning_memory(plan: Plan) -> int:

@@ -6,9 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from snnsim.backends.cpu.plastic_loops import AHEAD, deeper
-from snnsim.loihi_learning import FRACTION_BITS, TAGS, Learning
-from snnsim.loihi_rules import VARIABLES, Factor, Product
+from snnsim.loihi_learning import TAGS, Learning
+from snnsim.loihi_printing import ChangePrinter
+from snnsim.loihi_rules import VARIABLES, Product
 
+# Products wrap, so they may be multiplied in 64 bits, and cut once.
+_WRAPPED = "np.int32({factors}) >> {right} << {left}"
 _HEAD = "@njit(nogil=True, noalias=True, error_model='numpy')\n"
 
 
@@ -34,7 +37,7 @@ class Loop:
     def __init__(self, learning: Learning, shape: LearningShape, column: bool) -> None:
         self.it, self.shape, self.column = learning, shape, column
         self.dense, self.long = shape.dense, learning.t_epoch > 1
-        self.products = {}
+        self.products, self.printer = {}, ChangePrinter(_WRAPPED, " * ", self._value, self._number)
         for name, products in learning.rules.products.items():
             if counted := [p for p in products if p.when == "y0" or not column]:
                 self.products[VARIABLES[name]] = counted
@@ -106,23 +109,8 @@ class Loop:
 
     def _change(self, name: str, products: list[Product]) -> list[str]:
         """The accumulator of `name`, and its rounded value, in new_<name>."""
-        low, high = self.shape.weights if name == "w" else TAGS[name]
-        lines = [f"new_{name} = {self._value(name)} << {FRACTION_BITS}"]
-        lines += [f"new_{name} = added(new_{name}, {self._product(product)})" for product in products]
-        return [*lines, f"new_{name} = clip((new_{name} + up) >> {FRACTION_BITS}, {low}, {high})"]
-
-    def _product(self, product: Product) -> str:
-        """A product in 32 bits, which wrap: so they may be multiplied in 64, and cut once."""
-        factors = [product.when, *(self._factor(factor, product.when) for factor in product.factors)]
-        text = " * ".join([*factors, *([f"({product.mantissa})"] if product.mantissa != 1 else [])])
-        return f"np.int32({text}) >> {min(product.right, 31)} << {product.left}"
-
-    def _factor(self, factor: Factor, when: str) -> str:
-        state = VARIABLES.get(factor.name)
-        value, limit = self._value(state) if state else self._number(factor.name, when), 1 << factor.bits
-        if factor.sign:
-            return f"clip({value} + {factor.constant}, -1, 1)"
-        return f"clip({value} + {factor.constant}, {-limit}, {limit - 1})" if factor.constant else value
+        bounds = self.shape.weights if name == "w" else TAGS[name]
+        return [f"new_{name} = {value}" for value in self.printer.change(name, products, bounds)]
 
     def _value(self, name: str) -> str:
         self.use(f"state_{name}")

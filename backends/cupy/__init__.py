@@ -58,14 +58,10 @@ class CupyBackend:
         return device()
 
     def refuses(self, plan: Plan) -> list[Problem]:
-        """More units than rows can be numbered, and synapses that learn as on Loihi."""
-        problems = [Problem(f"projections.{p.label}.synapse.model",
-                            f"{p.learning.model} is not run on a GPU; take --backend cpu")
-                    for p in plan.projections if p.learning is not None]
-        if plan.neurons > MOST_UNITS:
-            found = f"expected at most {MOST_UNITS:,} units on a GPU, found {plan.neurons:,}"
-            problems.append(Problem("populations", found))
-        return problems
+        """More units than rows can be numbered."""
+        if plan.neurons <= MOST_UNITS:
+            return []
+        return [Problem("populations", f"expected at most {MOST_UNITS:,} units on a GPU, found {plan.neurons:,}")]
 
     def memory(self, plan: Plan, threads: int | None = None) -> int:
         """Bytes of the host; what the device must have is asked of it before anything is allocated there."""

@@ -32,6 +32,8 @@ _TABLES = 1 << 20   # bytes: those of gaps, and of discrete values
 def from_host(projection: Projection) -> str | None:
     """None where the device draws the synapses itself, or why the host draws them."""
     rule = projection.bound.rule
+    if projection.learning is not None:
+        return "synapses that learn in whole numbers are drawn by the host"
     if type(rule) not in _RULES:
         return f"the rule {rule.name} is drawn by the host"
     if isinstance(rule, (FixedIndegree, FixedOutdegree, FixedTotal)) and not rule.multapses:

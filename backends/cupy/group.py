@@ -109,9 +109,9 @@ class GpuGroup:
     def _share_learning(self, step: int) -> None:
         """What units showed plastic synapses in a step."""
         for number, arrays in self.first.plastic.arrays.items():
-            for name, population in arrays.published.items():
-                rings = [member.plastic.arrays[number].values[name] for member in self.members]
-                self.exchange.share([ring[step % ring.shape[0]] for ring in rings], self._cuts(population))
+            each = [member.plastic.arrays[number].shown_in(step) for member in self.members]
+            for k, (_, population) in enumerate(arrays.shown_in(step)):
+                self.exchange.share([shown[k][0] for shown in each], self._cuts(population))
 
     def _cuts(self, population: int) -> list[int]:
         return [self.members[0].layout.bounds(population)[0],

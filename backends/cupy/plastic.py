@@ -1,4 +1,7 @@
-"""The plastic projections of an engine on a device, between its calls. ``plastic_state`` reads them as a whole."""
+"""The plastic and learning projections of an engine on a device, between its calls.
+
+``plastic_state`` reads them as a whole.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import numpy as np
 from snnsim.backends.cupy.arrays import PopulationArrays, row_of_word
 from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.layout import Layout
-from snnsim.backends.cupy.plastic_arrays import NO_FAULT, PlasticArrays
+from snnsim.backends.cupy.learning import LearningArrays
+from snnsim.backends.cupy.plastic_arrays import PlasticArrays
 from snnsim.backends.cupy.plastic_records import WeightRecords
 from snnsim.backends.cupy.plastic_source import PlasticSource, modulating_variable
 from snnsim.errors import NumericalError
@@ -21,7 +25,10 @@ Fault = tuple[int, int, int, int, int, int]
 
 
 class Plastic:
-    """All plastic projections of a network. populations: their arrays; counted: whether units spike several times."""
+    """All plastic and learning projections of a network.
+
+    populations: their arrays; counted: whether units spike several times in a step.
+    """
 
     records: WeightRecords      # what is recorded of weights, from ``watch`` on
 
@@ -31,8 +38,11 @@ class Plastic:
         # What is listed for one projection can be used for another of the same source.
         rows = {k: device.upload(row_of_word(plan, layout, {k: 0}, counted))
                 for k in dict.fromkeys(plan.projections[k].source for k in source.numbers)}
-        self.arrays = {k: PlasticArrays(device, plan, layout, k, populations, rows[plan.projections[k].source])
-                       for k in source.numbers}
+        self.arrays: dict[int, PlasticArrays | LearningArrays] = {}
+        for k in source.numbers:
+            given = rows[plan.projections[k].source]
+            self.arrays[k] = (LearningArrays(device, plan, layout, k, given) if k in source.learning
+                              else PlasticArrays(device, plan, layout, k, populations, given))
 
     def watch(self, ranks: dict[int, list[np.ndarray]]) -> None:
         """Prepare what is recorded of weights. ranks: as of ``WeightRecords``, of all devices of the network."""
@@ -43,7 +53,7 @@ class Plastic:
     @property
     def synapses(self) -> int:
         """How many there are."""
-        return sum(int(arrays.packed.w.size) for arrays in self.arrays.values())
+        return sum(int(arrays.values["state_w"].size) for arrays in self.arrays.values())
 
     def memory(self) -> int:
         """Bytes of synapses."""
@@ -53,7 +63,8 @@ class Plastic:
 
     def labels(self) -> list[str]:
         """What is stored in this way, for ``facts``."""
-        return [f"plastic: {self.plan.projections[k].label}" for k in self.arrays]
+        return [f"{'learning' if k in self.source.learning else 'plastic'}: {self.plan.projections[k].label}"
+                for k in self.arrays]
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -78,6 +89,14 @@ class Plastic:
     def set(self, number: int, rank: np.ndarray, done: int, values: Mapping[str, np.ndarray]) -> None:
         """See ``Engine.set_plasticity``. rank: the numbers of the synapses as they lie here."""
         arrays = self.arrays[number]
+        if isinstance(arrays, LearningArrays):
+            arrays.set(rank, done, values)
+        else:
+            self._set_plastic(arrays, rank, done, values)
+
+    def _set_plastic(
+        self, arrays: PlasticArrays, rank: np.ndarray, done: int, values: Mapping[str, np.ndarray]
+    ) -> None:
         own = slice(arrays.low, arrays.high)
         for name in ("w", *arrays.rule.states):
             arrays.values[f"state_{name}"][...] = self.device.upload(values[name][rank])
@@ -92,7 +111,7 @@ class Plastic:
                 self._set_shown(arrays, f"trace_{trace.name}", done, values[f"trace.{trace.name}"])
             else:
                 arrays.values[f"trace_{trace.name}"][...] = float(values[f"trace.{trace.name}"][0])
-        if (output := self._output(number)) is not None:
+        if (output := self._output(arrays.number)) is not None:
             mine = slice(*self.layout.bounds(int(arrays.values["modulator"])))
             output[...] = self.device.upload(values["modulator"][mine].astype(output.dtype))
 
@@ -109,8 +128,9 @@ class Plastic:
     def open(self, done: int, steps: int) -> dict[str, list[int]]:
         """Make room for records of the steps ahead, note the modulating variables; the sections of the table."""
         for arrays in self.arrays.values():
-            arrays.values["fault"][...] = self.device.upload(np.array(NO_FAULT, np.int64))
-            self._note_variable(arrays, done)
+            arrays.open(done, steps)
+            if isinstance(arrays, PlasticArrays):
+                self._note_variable(arrays, done)
         if not self.plan.weights:
             return self._sections({})
         courses = self.records.open(done, steps)
@@ -145,6 +165,8 @@ class Plastic:
         """Step, projection, which of several spikes of the step, source, target and part: the smallest is the first."""
         found = []
         for k, arrays in self.arrays.items():
+            if isinstance(arrays, LearningArrays):
+                continue
             for part, (step, key) in enumerate(self.download(k, "fault").tolist()):
                 if step:
                     found.append((step, k, key >> 32, *self._ends(arrays, part, key & 0xFFFFFFFF), part))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from snnsim.backends.cupy.arrays import PopulationArrays
 from snnsim.backends.cupy.device import Device
-from snnsim.backends.cupy.layout import LANES, Layout
+from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.plastic_build import PackedRows, pack_rows
-from snnsim.backends.cupy.plastic_event import FIXED
 from snnsim.backends.cupy.plastic_source import modulating_variable
+from snnsim.backends.cupy.projection_arrays import ProjectionArrays
 from snnsim.engine import NEVER
 from snnsim.ir import Op
 from snnsim.plan import Plan
@@ -22,28 +21,24 @@ from snnsim.synapse_rules import Delays, rule_of
 NO_FAULT = (0, -1)      # its step, and a key that is larger than any
 
 
-class PlasticArrays:
-    """Everything of one projection. values: by the lower-case names of the table's entries; arrays, numbers.
+class PlasticArrays(ProjectionArrays):
+    """Those of a plastic projection.
 
     populations: their arrays; source_rows: where the units of each word begin among the sources, as ``row_of_word``.
     """
 
+    kept: ClassVar[tuple[str, ...]] = ("state_", "trace_", "before_", "after_", "last", "ring", "variable")
+
     def __init__(self, device: Device, plan: Plan, layout: Layout, number: int,
                  populations: Sequence[PopulationArrays], source_rows: Any) -> None:
-        self.device, self.plan, self.layout, self.number = device, plan, layout, number
-        self.it = plan.projections[number]
+        super().__init__(device, plan, layout, number)
         self.rule, self.delays = rule_of(self.it), Delays.of(plan, self.it)
-        self.low, self.high = layout.bounds(self.it.target)
-        self.n_source = plan.populations[self.it.source].n
+        self.depth = self.delays.depth
         self.packed = pack_rows(device, plan, layout, self.it)
         # Sources show the end of the epoch before last, the last epoch and this one; targets are seen late.
         self.shown, self.seen = rows_for(2 * layout.epoch + 1), rows_for(layout.epoch + self.delays.depth)
         self.values: dict[str, Any] = {"source_rows": source_rows, **self._synapses(self.packed), **self._sizes(),
                                        **self._numbers(), **self._traces(), **self._modulator(populations)}
-
-    @property
-    def n_target(self) -> int:
-        return self.high - self.low
 
     def _synapses(self, packed: PackedRows) -> dict[str, Any]:
         xp, rule = self.device.xp, self.rule
@@ -58,14 +53,12 @@ class PlasticArrays:
         late = any("since_pre" in program.uses(Op.DRIVE) for program in rule.programs.values())
         last_rows, depth = self.shown if late else 1, rows_for(self.delays.depth)
         sums = np.int64 if self.layout.wide else np.int32
-        length = self.packed.w.size / max(1, parts * self.n_source)
         fault = np.tile(np.array(NO_FAULT, np.int64), (parts, 1))
         return {"source": it.source, "target": it.target, "n_source": self.n_source, "n_target": self.n_target,
                 "shown": self.shown - 1, "last_shown": last_rows - 1, "seen": self.seen - 1, "under_way": depth - 1,
                 "axonal": rule.axonal, "low": self.delays.low,
                 "delay_count": self.delays.count, "groups": self.delays.groups, "interval": rule.interval,
-                "lanes": min(LANES, 1 << max(0, math.ceil(math.log2(max(1.0, length))))),
-                "place": self.layout.place[it.target, it.ports[0]] if it.ports[0] else -1,
+                "lanes": self.lanes(self.packed.w.size), "place": self.place,
                 "ring": xp.zeros((depth, self.n_target), sums),
                 "last": xp.full((last_rows, self.n_source), NEVER, np.int64),
                 "fault": self.device.upload(fault), "found": xp.zeros(parts, self.plan.dtype),
@@ -116,6 +109,15 @@ class PlasticArrays:
         k, name = found
         return populations[k].states[name] if name in populations[k].states else populations[k].outputs[name]
 
+    def open(self, done: int, steps: int) -> None:
+        """Forget earlier faults."""
+        self.values["fault"][...] = self.device.upload(np.array(NO_FAULT, np.int64))
+
+    def shown_in(self, step: int) -> list[tuple[Any, int]]:
+        """A row for each ring of ``published``."""
+        rings = [(self.values[name], population) for name, population in self.published.items()]
+        return [(ring[step % ring.shape[0]], population) for ring, population in rings]
+
     @property
     def published(self) -> dict[str, int]:
         """The rings in which units show other parts what they did in each step, and the population of these units."""
@@ -126,31 +128,9 @@ class PlasticArrays:
             found["variable"] = self.values["modulator"]
         return found
 
-    def ahead(self, done: int) -> np.ndarray:
-        """Rows of the ring of what is sent, for the steps in which something may arrive."""
-        return (done + 1 + np.arange(self.delays.depth - 1)) % self.values["ring"].shape[0]
-
     def behind(self, done: int) -> np.ndarray:
         """Rows of the traces of targets in the steps until `done`, the latest first."""
         return (done - np.arange(self.delays.depth)) % self.seen
-
-    def changing(self) -> list[Any]:
-        """All arrays that change in a step."""
-        kept = ("state_", "trace_", "before_", "after_", "last", "ring", "variable")
-        return [value for name, value in sorted(self.values.items())
-                if name.startswith(kept) and name != "variable_stored" and not isinstance(value, int)]
-
-    def entries(self, names: Sequence[str], more: Mapping[str, Any]) -> list[int]:
-        """The section of the table. names: of the entries, in order; more: values besides the own ones."""
-        values = {**self.values, **more}
-        return [self._entry(values.get(name.lower() if name in FIXED else name, 0)) for name in names]
-
-    def _entry(self, value: Any) -> int:
-        if isinstance(value, float):
-            return int(np.float64(value).view(np.int64))
-        if isinstance(value, int):
-            return value
-        return self.device.address(value) if value.size else 0
 
 
 def rows_for(steps: int) -> int:

@@ -35,8 +35,8 @@ class RulePrinter:
 
     def print(self) -> Rule:
         texts = dict(event.text() for event in self.events.values())
-        learn, learn_text = _named("rule", "(const Frame& f, const long long* x, long long step)", self._step())
-        kept, kept_text = _named("kept", "(const Frame& f, const long long* x)", self._kept())
+        learn, learn_text = named("rule", "(const Frame& f, const long long* x, long long step)", self._step())
+        kept, kept_text = named("kept", "(const Frame& f, const long long* x)", self._kept())
         called = [f for event in self.events.values() for f in event.functions]
         functions = (*dict.fromkeys(called), *texts.values(), learn_text, kept_text)
         return Rule(learn, kept, functions, tuple(self.entries.names))
@@ -103,7 +103,7 @@ class RulePrinter:
         return ["if (step % x[X_INTERVAL] == 0) {", *(f"    {line}" for line in lines), "}"]
 
 
-def _named(kind: str, given: str, lines: list[str]) -> tuple[str, str]:
+def named(kind: str, given: str, lines: list[str]) -> tuple[str, str]:
     """A function, named after its text."""
     text = f"{given}\n{{\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
     name = f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snnsim.backends.cupy import learning_emit
 from snnsim.backends.cupy.coupling_source import index_type
 from snnsim.backends.cupy.layout import Layout
+from snnsim.backends.cupy.learning_emit import LearningPrinter, LearningShape
 from snnsim.backends.cupy.plastic_emit import Rule, RulePrinter
 from snnsim.backends.cupy.plastic_event import FIXED, RuleShape
 from snnsim.engine import LONG_AGO, NEVER
 from snnsim.plan import Plan
-from snnsim.synapse_rules import Delays, plastic_numbers, rule_of
+from snnsim.synapse_rules import Delays, learning_of, rule_of
 
 if TYPE_CHECKING:
     from snnsim.backends.cupy.shapes import Shape
@@ -30,14 +32,21 @@ class PlasticSource:
 
     def __init__(self, plan: Plan, layout: Layout, shapes: Sequence[Shape]) -> None:
         self.plan, self.layout, self.shapes = plan, layout, shapes
-        self.numbers = plastic_numbers(plan)
-        self.rules: dict[int, Rule] = {
-            k: RulePrinter(rule_of(plan.projections[k]), rule_shape(plan, layout, k)).print() for k in self.numbers}
+        self.numbers = [k for k, p in enumerate(plan.projections) if p.rule is not None]
+        self.learning = [k for k in self.numbers if plan.projections[k].learning is not None]
+        self.rules: dict[int, Rule] = {k: self._printed(k) for k in self.numbers}
+
+    def _printed(self, number: int) -> Rule:
+        it = self.plan.projections[number]
+        if number not in self.learning:
+            return RulePrinter(rule_of(it), rule_shape(self.plan, self.layout, number)).print()
+        (rule, fixed), (low, high) = learning_of(it), self.layout.bounds(it.target)
+        return LearningPrinter(rule, LearningShape(c_index(high - low), fixed.range)).print()
 
     @property
     def files(self) -> tuple[str, ...]:
         """The hand-written device code that the text needs, after its head."""
-        return ("plastic.cuh",) if self.numbers else ()
+        return ("plastic.cuh",) * bool(self.numbers) + ("learning.cuh",) * bool(self.learning)
 
     def sections(self) -> dict[str, int]:
         """Names and sizes of the parts of the table that the text reads."""
@@ -49,7 +58,8 @@ class PlasticSource:
         if not self.numbers:
             return ""
         return (f"enum {{ {', '.join(f'X_{name}' for name in FIXED)} }};\n"
-                f"constexpr long long NEVER = {NEVER};\nconstexpr double LONG_AGO = {LONG_AGO!r};\n")
+                f"constexpr long long NEVER = {NEVER};\nconstexpr double LONG_AGO = {LONG_AGO!r};\n"
+                f"{learning_emit.head() if self.learning else ''}")
 
     def text(self) -> str:
         """Device functions."""
@@ -62,7 +72,8 @@ class PlasticSource:
 
     def _learn(self, number: int) -> list[str]:
         requests = [k for k, r in enumerate(self.plan.weights) if r.projection == number and not r.on_pre]
-        records = [f"record_weights(f, f.table + T_W{k}, f.table + T_X{number}, of_step);" for k in requests]
+        kind = "short" if number in self.learning else "real"
+        records = [f"record_weights<{kind}>(f, f.table + T_W{k}, f.table + T_X{number}, of_step);" for k in requests]
         return [f"{self.rules[number].name}(f, f.table + T_X{number}, of_step);", *records,
                 *(["__syncthreads();"] if records else [])]
 
@@ -71,10 +82,9 @@ class PlasticSource:
 
     def _variable(self, number: int) -> list[str]:
         """Show the variable that modulates a projection."""
-        modulator = rule_of(self.plan.projections[number]).modulator
-        if modulator is None or modulator.variable is None:
+        if (found := modulating_variable(self.plan, number)) is None:
             return []
-        k, variable = modulator.population, modulator.variable
+        k, variable = found
         fields, p = self.shapes[k].fields, f"(f.table + T_P{k})"
         kind = self.shapes[k].type_name(variable)
         if ("state", variable, "array") in fields:
@@ -107,5 +117,6 @@ def rule_shape(plan: Plan, layout: Layout, number: int) -> RuleShape:
 
 def modulating_variable(plan: Plan, number: int) -> tuple[int, str] | None:
     """Population and name of the variable that modulates a projection, where one does."""
-    modulator: Any = rule_of(plan.projections[number]).modulator
+    rule = plan.projections[number].rule
+    modulator: Any = None if rule is None else rule.modulator
     return None if modulator is None or modulator.variable is None else (modulator.population, modulator.variable)

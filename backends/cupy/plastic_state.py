@@ -1,4 +1,4 @@
-"""What plastic projections hold, as a whole on the host: read from the devices of a network, and set on them."""
+"""What plastic and learning projections hold, on the host: read from the devices of a network, and set on them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from itertools import islice
 
 import numpy as np
 
+from snnsim.backends.cupy.learning import LearningArrays
 from snnsim.backends.cupy.plastic import Plastic
+from snnsim.backends.cupy.plastic_arrays import PlasticArrays
 from snnsim.backends.cupy.plastic_build import ranks
+from snnsim.loihi_learning import Learning
 from snnsim.plan_rules import SpikeTrace
+from snnsim.synapse_rules import kept_of_units
 
 
 class PlasticState:
@@ -50,10 +54,14 @@ class PlasticState:
 
     def synapses_of(self, number: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
-        rank, delay = self._rank(number), self._column(number, "delays").astype(np.int64)
-        return {"source": _in_order(rank, self._sources(number)), "target": _in_order(rank, self._targets(number)),
-                "delay": _in_order(rank, delay + self.plan.projections[number].delays[0]),
-                "w": _in_order(rank, self._column(number, "state_w"))}
+        rank, it = self._rank(number), self.plan.projections[number]
+        ends = {"source": _in_order(rank, self._sources(number)), "target": _in_order(rank, self._targets(number))}
+        if it.learning is not None:
+            delay, states = np.full(rank.size, it.delays[0]), self._whole(number, it.learning)
+        else:
+            delay = _in_order(rank, self._column(number, "delays").astype(np.int64) + it.delays[0])
+            states = self._states(number, ("w",))
+        return {**ends, "delay": delay, **states}
 
     def _sources(self, number: int) -> np.ndarray:
         rows = self._rows(number).astype(np.int64)
@@ -63,23 +71,45 @@ class PlasticState:
         own = zip(self.members, self._each(number, "targets"), strict=True)
         return np.concatenate([targets.astype(np.int64) + member.arrays[number].low for member, targets in own])
 
+    def _states(self, number: int, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """What changes of the synapses."""
+        rank = self._rank(number)
+        return {name: _in_order(rank, self._column(number, f"state_{name}")) for name in names}
+
+    def _whole(self, number: int, rule: Learning) -> dict[str, np.ndarray]:
+        """The same of those that learn on Loihi."""
+        return {name: values.astype(np.int64) for name, values in self._states(number, rule.states).items()}
+
     # --- state -------------------------------------------------------------------------------------------------------
 
     def get(self, number: int, done: int) -> dict[str, np.ndarray]:
         """See ``Engine.plasticity``."""
-        arrays, rank = self.members[0].arrays[number], self._rank(number)
-        values = {name: _in_order(rank, self._column(number, f"state_{name}")) for name in ("w", *arrays.rule.states)}
+        arrays = self.members[0].arrays[number]
+        if isinstance(arrays, LearningArrays):
+            return self._learned(number, arrays, done)
+        values = self._states(number, ("w", *arrays.rule.states))
         values["last"] = self._shown(number, "last", done)
         values["arrivals"] = self._of_targets(number, "ring", arrays.ahead(done)).astype(np.int64)
         for trace in arrays.rule.traces:
-            values |= self._trace(number, trace, done)
+            values |= self._trace(number, arrays, trace, done)
         if outputs := [out for member in self.members if (out := member.downloaded_output(number)) is not None]:
             values["modulator"] = np.concatenate(outputs)
         return values
 
-    def _trace(self, number: int, trace: SpikeTrace, done: int) -> dict[str, np.ndarray]:
+    def _learned(self, number: int, arrays: LearningArrays, done: int) -> dict[str, np.ndarray]:
+        """Of a learning projection, all whole numbers."""
+        source, units = self.plan.projections[number].source, dict[str, np.ndarray]()
+        for name, public in kept_of_units(arrays.rule, "pre").items():
+            each = zip(self.members, self._each(number, name), strict=True)
+            units[public] = np.concatenate([all_[slice(*member.layout.bounds(source))] for member, all_ in each])
+        for name, public in kept_of_units(arrays.rule, "post").items():
+            units[public] = self._column(number, name)
+        units["arrivals"] = self._of_targets(number, "ring", arrays.ahead(done))
+        return self._whole(number, arrays.rule) | {name: values.astype(np.int64) for name, values in units.items()}
+
+    def _trace(self, number: int, arrays: PlasticArrays, trace: SpikeTrace, done: int) -> dict[str, np.ndarray]:
         if trace.on == "post":
-            rows = self.members[0].arrays[number].behind(done)
+            rows = arrays.behind(done)
             return {f"trace.{trace.name}.{side}": self._of_targets(number, f"{side}_{trace.name}", rows)
                     for side in ("before", "after")}
         if trace.on == "pre":

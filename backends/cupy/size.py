@@ -10,6 +10,7 @@ from snnsim.backends.cupy.device import Device
 from snnsim.backends.cupy.draw import from_host
 from snnsim.backends.cupy.history import slots_of
 from snnsim.backends.cupy.layout import LANES, Layout
+from snnsim.backends.cupy.learning import learning_bytes
 from snnsim.backends.cupy.plastic_size import plastic_bytes
 from snnsim.backends.cupy.shapes import per_unit
 from snnsim.backends.cupy.source import KernelSource
@@ -31,7 +32,7 @@ def device_bytes(plan: Plan, layout: Layout, source: KernelSource) -> int:
     rings = (8 if layout.wide else 4) * len(layout.own) * layout.rows * max(1, layout.places)
     history = slots_of(plan, layout, source.counted) * layout.all_words * 4 * (1 + LANES * source.counted)
     traces = _TRACES if plan.traces or plan.weights else 0
-    more = coupled_bytes(plan, layout) + plastic_bytes(plan, layout)
+    more = coupled_bytes(plan, layout) + plastic_bytes(plan, layout) + learning_bytes(plan, layout)
     return bundles + more + 3 * units + 3 * rings + history + traces
 
 

@@ -58,7 +58,7 @@ def threads_of(plan: Plan, layout: Layout) -> int:
     """
     width = 1 if plan.dtype == np.float32 else 2
     longest = max(len(p.program.instrs) for p in plan.populations) * width
-    rules = sum(p.plastic is not None for p in plan.projections) * width
+    rules = sum(p.rule is not None for p in plan.projections) * width
     if longest > _LONG or rules > _MANY:
         return 256
     short = longest <= _SHORT and all(p.spiking for p in plan.projections)

@@ -12,6 +12,7 @@ import pytest
 from gpu import engines
 from gpu.gxx import needs_gxx
 from gpu.races import needs_tsan, races
+from lava_learning import CASES, network_of_chips
 
 import snnsim as sn
 from snnsim.backends.cupy import source
@@ -53,7 +54,8 @@ def learns() -> sn.Network:
 
 NETWORKS: dict[str, Callable[[], sn.Network]] = {
     "rings": rings, "lists": lists, "volleys": volleys, "levels": engines.levels, "given": engines.given, "learns": learns,
-    "coupled": lambda: coupled.many("single"), "graded": graded.mixed}
+    "coupled": lambda: coupled.many("single"), "graded": graded.mixed,
+    "chips": lambda: network_of_chips(*CASES[0]), "epochs": lambda: network_of_chips(*CASES[3])}
 
 
 def advance(name: str, strategy: str, mutant: str = "") -> None:
@@ -114,6 +116,8 @@ MUTANTS: dict[str, tuple[Any, ...]] = {
         "rings", "masks", "sync.cuh", ("            }\n        }\n        __syncthreads();\n    }\n};", "            }\n        }\n    }\n};")),
     "spikes are published after the block has arrived": (
         "rings", "masks", "run.cuh", (STEPS, f"{ARRIVE}{STEPS}"), (f"        }}\n{ARRIVE}        if (ends)", "        }\n        if (ends)")),
+    "what sources show of an epoch is written over in the next": (
+        "chips", "past[", "learning.cuh", ("    return step / x[L_EPOCH] & 1;", "    return 0;")),
     "the table is read before it is copied": (
         "given", "table[k] = given[k]", "run.cuh",
         ("table[k] = given[k];\n    }\n    __syncthreads();\n", "table[k] = given[k];\n    }\n")),

@@ -12,6 +12,7 @@ from itertools import cycle, islice, product
 from typing import Any
 
 import coupled
+import lava_learning
 import learning
 import numpy as np
 import pytest
@@ -85,6 +86,8 @@ NETWORKS: dict[str, Callable[[], sn.Network]] = {
     **{f"coupled {name} double": partial(make, "double") for name, make in coupled.NETWORKS.items()},
     **{f"learning {k}": partial(rules, k, "single") for k in range(len(learning.NETWORKS))},
     **{f"learning {k} double": partial(rules, k, "double") for k in range(len(learning.NETWORKS))},
+    **{f"chips {k}": partial(lava_learning.network_of_chips, *case) for k, case in enumerate(lava_learning.CASES[:2])},
+    **{f"chips {rule}": partial(lava_learning.network, lava_learning.find(rule, 2)) for rule in ("constants", "three", "short")},
 }
 
 @cache
@@ -126,7 +129,8 @@ def test_kernels_fit(name: str, flags: str, arch: int) -> None:
 
 
 @pytest.mark.parametrize("name, flags, arch", [
-    ("rings", "persistent", 80), ("far", "launches", 90), ("lists", "persistent, all in global memory", 120)])
+    ("rings", "persistent", 80), ("far", "launches", 90), ("lists", "persistent, all in global memory", 120),
+    ("chips three", "persistent", 120)])
 def test_arithmetic_is_exact(name: str, flags: str, arch: int) -> None:
     """Hand-written code included, in both precisions. (That of models is looked at one by one in test_emit.)"""
     assert compiled(text_of(source_of(name), FLAGS[flags]), arch).keys() == set(KERNELS)

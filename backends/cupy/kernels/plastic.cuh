@@ -1,4 +1,4 @@
-// What all plastic projections share. x: the entries of a projection; synapses of a part are counted from its first one.
+// What all plastic projections share, and with learning ones what both have in common. x: the entries of a projection; synapses of a part are counted from its first one.
 //
 // Before this text stand the names of a projection's entries (X_...), NEVER and LONG_AGO.
 
@@ -352,15 +352,17 @@ static __device__ __forceinline__ void sum_weights(const Learning& l) {
 }
 
 // Rows of recorded weights. r: the entries of a request, as those of a recorded variable.
+template <class Weight>
 static __device__ __forceinline__ void record_weights(const Frame& f, const long long* r, const long long* x,
                                                       long long of_step) {
     if (of_step % r[R_EVERY] != 0) {
         return;
     }
     const int* start = (const int*)r[R_START];
-    const real *w = (const real*)x[X_STATE_W] + ((const long long*)x[X_BASE])[f.own], sign = number(x, X_SIGN);
+    const Weight* w = (const Weight*)x[X_STATE_W] + ((const long long*)x[X_BASE])[f.own];
+    const real sign = number(x, X_SIGN);
     real* out = (real*)r[R_OUT] + (of_step / r[R_EVERY] - r[R_FIRST]) * r[R_COLUMNS];
     for (int k = start[f.own] + (int)threadIdx.x; k < start[f.own + 1]; k += (int)blockDim.x) {
-        out[((const int*)r[R_PLACE])[k]] = sign * w[((const unsigned*)r[R_UNITS])[k]];
+        out[((const int*)r[R_PLACE])[k]] = sign * (real)w[((const unsigned*)r[R_UNITS])[k]];
     }
 }
