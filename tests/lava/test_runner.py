@@ -262,6 +262,7 @@ def learning(rng):
 CASES = [feed_forward, recurrent, delays, repeated, reset, ternary, adaptive, sigma_delta, resonators, graded, learning]
 
 
+@pytest.mark.long   # test_compare.py runs networks of each kind through Lava, beside the emulator
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_network_in_lava_gives_the_numbers_of_the_rules(case, tmp_path):
     rng = np.random.default_rng(12)

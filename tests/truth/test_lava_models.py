@@ -20,7 +20,7 @@ from snnsim.models import builtin_names
 FOLDER = Path(__file__).with_name("lava")
 OWN = {"phase", "rest"}   # states that the others do not have, or do not show
 # Most of the time is taken by compiling the programs.
-ENGINES = [("reference", None), *(pytest.param("cpu", threads, marks=pytest.mark.slow) for threads in (1, 2))]
+ENGINES = [("reference", None), pytest.param("cpu", 1, marks=pytest.mark.slow), pytest.param("cpu", 2, marks=pytest.mark.long)]
 
 
 def network(case: Case) -> sn.Network:
