@@ -13,7 +13,7 @@ from snnsim.distributions import Value, value_from_spec
 from snnsim.distributions.expression import UNIT_NAMES, Expression
 from snnsim.equations import COUNTER, Model
 from snnsim.errors import InputError, Problem, Problems, unknown
-from snnsim.graph import Coupling, Population, Projection, Train
+from snnsim.graph import Coupling, Population, Projection, Synapse, Train
 from snnsim.loihi_synapse import check_delay_of, is_learning, make_fixed, make_learning
 from snnsim.positions import positions_from_spec
 from snnsim.random import Stream
@@ -185,11 +185,8 @@ def _projection(
             if is_learning(spec.synapse):
                 learning = make_learning(net, spec.synapse, bound, label)
             else:
-                synapse = make_synapse(net, spec.synapse, weight.dimension, f"projections.{entry}.synapse")
+                synapse = _plastic(net, spec.synapse, target, weight, f"projections.{entry}.synapse")
             read = True
-    if synapse is not None and target.model.whole:
-        problems.add("synapse", f"{synapse.model.name} computes weights in real numbers, and {target.model.name} takes "
-                                "whole ones; expected loihi_learning")
     problems.check()
     if not (bound and ports and weight and delay and read):
         raise InputError([])   # what is missing has faults that are noted elsewhere
@@ -198,6 +195,15 @@ def _projection(
     check_synapse(made, net.dt)
     check_delay_of(made, net.dt)
     return made
+
+
+def _plastic(net: Network, raw: Any, target: Population, weight: Value, place: str) -> Synapse | None:
+    """The rule that `raw` says; its weights are real numbers, so it has no place onto whole ones."""
+    synapse = make_synapse(net, raw, weight.dimension, place)
+    if synapse is not None and target.model.whole:
+        raise InputError(f"{synapse.model.name} computes weights in real numbers, and {target.model.name} takes whole "
+                         "ones; expected loihi_learning")
+    return synapse
 
 
 def _reached(

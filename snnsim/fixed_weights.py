@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FIXED_KEYS = ("weight_exp", "num_weight_bits", "sign_mode", "num_message_bits")   # of a projection, as Lava names them
 MESSAGE_BITS = 24
-_BITS, _ALIGNED = 8, 6
+_BITS = 8
 _LIMIT = (1 << 15) - 1   # of a weight with its exponent on Loihi 1: 2^21 - 2^6 after the shift by 6
 
 

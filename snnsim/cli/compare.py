@@ -50,9 +50,10 @@ def compare(
     network = snnsim.load(config, settings or ())
     network.record(spikes=[name for name, population in network.populations.items()
                            if population.model.spiking and name not in network.recording.spikes])
-    for name in names:  # all faults before the first run
-        choose(name, make_plan(adapted(name, network)))
-    results = [_result(network, duration, name, threads, quiet) for name in names]
+    networks = [adapted(name, network) for name in names]
+    for name, each in zip(names, networks, strict=True):  # all faults before the first run
+        choose(name, make_plan(each))
+    results = [_result(each, duration, name, threads, quiet) for name, each in zip(names, networks, strict=True)]
     rows = [_row(results[0], result) for result in results]
     if as_json:
         print_json(rows)

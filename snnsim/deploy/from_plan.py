@@ -11,8 +11,7 @@ from snnsim.deploy.graph import Arrivals, Connection, Graph, Group, Learning, Tr
 from snnsim.draws import draw
 from snnsim.equations import Model
 from snnsim.fixed_weights import MESSAGE_BITS, FixedWeights
-from snnsim.ir import Op, Type
-from snnsim.ir.ops import check
+from snnsim.ir import Op
 from snnsim.plan import Plan, Population, Projection, model_port
 
 # Sources that the host plays: each makes as many spikes as arrive at this port, or as it draws.
@@ -90,9 +89,7 @@ def _columns(projection: Projection, block: Any) -> Rows:
 
 
 def _message_bits(plan: Plan, projection: Projection, fixed: FixedWeights) -> int:
-    program = plan.populations[projection.source].program
-    types = check(program)
-    counted = any(i.op is Op.EMIT and types[i.args[0]] is Type.INT for i in program.instrs)
+    counted = plan.populations[projection.source].counted
     return MESSAGE_BITS if counted else fixed.num_message_bits
 
 
