@@ -7,26 +7,12 @@ another thread does can matter earlier.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from snnsim.backends.cpu import coupling_emit, graded_driver, plastic_driver
+from snnsim.backends.cpu import coupling_emit, graded_driver, plastic_driver, population_driver
 from snnsim.backends.cpu.coupling_emit import CouplingShape
 from snnsim.backends.cpu.plastic_driver import PlasticShape
-from snnsim.ir.printing import Update
-
-
-@dataclass(frozen=True)
-class PopulationShape:
-    """What the source of a population's part depends on."""
-
-    update: Update
-    level: int
-    poisson: tuple[Any, ...] = ()
-    words: tuple[Any, ...] = ()
-    drives: tuple[str, ...] = ()
-    traces: tuple[tuple[int, str, str], ...] = ()  # (number of the request, state or output, name)
+from snnsim.backends.cpu.population_driver import Group, PopulationShape, argument_name
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,7 @@ import numpy as np
 from numba import njit
 from snnsim.backends.cpu.cache import compiled
 from snnsim.backends.cpu.intrinsics import (
-    arrive, atomic_load, atomic_store, barrier, f32_as_int, f64_as_int, int_as_f32, int_as_f64, wait)
+    arrive, atomic_load, atomic_store, barrier, f32_as_int, f64_as_int, int_as_f32, int_as_f64, piece, rows_piece, wait)
 from snnsim.backends.cpu.kernels import (
     collect, collect_counts, copy_trace, deliver_pairs, deliver_ring, deliver_rows, deliver_synapses, draw_counts,
     list_parts, set_drive, step_words, take_row, take_schedule)
@@ -75,9 +61,6 @@ _LOOP = '''
 '''
 
 
-_FOURTH = "if s == 0 or (step & 3) == 0"
-
-
 @dataclass
 class _Source:
     names: dict[str, None] = field(default_factory=dict)
@@ -91,11 +74,11 @@ class _Source:
         self.lines += ["    " * depth + line for line in lines]
 
 
-def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
+def make_driver(groups: list[Group], populations: list[PopulationShape], bundles: list[BundleShape],
                 plastic: list[PlasticShape], couplings: list[CouplingShape]) -> Driver:
     """The module text for this shape of network; equal shapes give equal text, so compiled code is found again."""
     out = _Source()
-    levels, graded = sorted({p.level for p in populations}), any(p.update.graded for p in populations)
+    levels, graded = sorted({g.kind.level for g in groups}), any(g.updates[0].graded for g in groups)
     early = _before_meeting(out, bundles)
     out.add(3, "wait(sync, threads, met)")
     _ring_catch_up(out, bundles)
@@ -107,15 +90,20 @@ def make_driver(populations: list[PopulationShape], bundles: list[BundleShape],
     for level in levels:
         if level != levels[0]:
             _zero_delay(out, bundles, level)
-        for k, population in enumerate(populations):
-            if population.level == level:
-                _population(out, k, population, graded)
-                plastic_driver.variables(out, k, plastic, argument_name)
-                coupling_emit.publish(out, k, couplings, argument_name)
+        here = [group for group in groups if group.kind.level == level]
+        members = sorted(k for group in here for k in group.members)
+        for k in members:
+            population_driver.drives(out, k, populations[k])
+        for group in here:
+            population_driver.update(out, group, graded)
+        for k in members:
+            population_driver.traces(out, k, populations[k])
+            plastic_driver.variables(out, k, plastic, argument_name)
+            coupling_emit.publish(out, k, couplings, argument_name)
         out.add(2, f"{out.use('levels')}[me, {level}] = at" if len(levels) > 1 else "pass")
     out.add(2, "start[me, h] = at")
     body = "\n".join(out.lines)
-    functions = [text for p in populations for text in (*p.update.functions, p.update.source)]
+    functions = [text for g in groups for text in (*g.updates[0].functions, g.updates[0].source)]
     functions += [text for shape in plastic for text in shape.rule.functions]
     functions += [text for shape in couplings for text in (*shape.loop.functions, shape.loop.source)]
     updates = "\n\n".join(dict.fromkeys(functions))
@@ -206,78 +194,3 @@ def _zero_delay(out: _Source, bundles: list[BundleShape], level: int) -> None:
             out.add(2, "n = 0", "for t in range(threads):",
                     f"    a, b = start[t, h - 1], {out.use('levels')}[t, {level - 1}]",
                     *(f"    {line}" for line in spikes), _deliver(out, k, bundle))
-
-
-def _population(out: _Source, k: int, shape: PopulationShape, graded: bool) -> None:
-    size = out.use(f"p{k}_n")
-    for lines in (*_draws(out, k, shape), *_drives(out, k, shape)):
-        out.add(2, lines)
-    arguments = ", ".join(_argument(out, k, kind, data) for kind, data in shape.update.arguments)
-    out.add(2, f"{shape.update.name}({size}, {arguments})")
-    if shape.update.counted is not None:
-        out.add(2, *_spikes(out, k, shape, graded))
-    for number, kind, name in shape.traces:
-        every, first, units, kept, columns = (
-            out.use(f"t{number}_{part}") for part in ("every", "first", "units", "out", "columns"))
-        values = out.use(argument_name(k, kind, name))
-        out.add(2, f"if step % {every} == 0:",
-                f"    copy_trace({values}, {units}, {kept}, step // {every} - {first}, {columns})")
-
-
-def _argument(out: _Source, k: int, kind: str, data: Any) -> str:
-    if kind == "poisson":
-        return f"{out.use(f'p{k}_counts_{stream_name(data[0])}')}[step & 3]"
-    if kind == "words":
-        return f"{out.use(f'p{k}_words_{stream_name(data)}')}[step & 3]"
-    return out.use(argument_name(k, kind, data))
-
-
-def argument_name(k: int, kind: str, data: Any) -> str:
-    """The name under which the engine hands an array of population k to the driver."""
-    return f"p{k}_{kind}_{stream_name(data)}" if data else f"p{k}_{kind}"
-
-
-def stream_name(label: str) -> str:
-    """A stream label as part of an identifier; different labels stay different."""
-    return "".join(c if c.isalnum() or c == "_" else f"_{ord(c):x}_" for c in label)
-
-
-def _draws(out: _Source, k: int, shape: PopulationShape) -> Iterator[str]:
-    """Words and counts are made for four steps at once."""
-    for name in map(stream_name, shape.poisson):
-        counts, onset, *rest = (out.use(f"p{k}_{part}_{name}")
-                                for part in ("counts", "onset", "parts", "stream", "limits", "table"))
-        parts, stream, limits, table = rest
-        drawn = f"{out.use(f'p{k}_low')}, {parts}, step >> 2, {stream}, k0, k1, {limits}, {table}, {counts}"
-        yield f"{_FOURTH}: draw_counts({drawn})"
-        yield f"if step <= {onset}: {counts}[step & 3][:] = 0"
-    for label in shape.words:
-        name = stream_name(label)
-        yield _words(out, k, out.use(f"p{k}_words_{name}"), name)
-
-
-def _words(out: _Source, k: int, words: str, name: str) -> str:
-    rows = ", ".join(f"{words}[{j}]" for j in range(4))
-    fixed = f"p{k}_n, {out.use(f'p{k}_low')}, 0, step >> 2, {out.use(f'p{k}_stream_{name}')}, k0, k1"
-    return f"{_FOURTH}: step_words({fixed}, {rows})"
-
-
-def _drives(out: _Source, k: int, shape: PopulationShape) -> Iterator[str]:
-    for name in map(stream_name, shape.drives):
-        parts = ", ".join(out.use(f"p{k}_drive{part}_{name}") for part in ("_steps", "_values", ""))
-        yield f"set_drive({parts}, step, s == 0)"
-
-
-def _spikes(out: _Source, k: int, shape: PopulationShape, graded: bool) -> list[str]:
-    """The lines that append the spikes of a population. graded: some population of the network sends payloads."""
-    first = out.use(f"p{k}_first")
-    if shape.update.counted:
-        # Counts leave half of the room for populations after them, whose units spike at most once a step.
-        limit = "mine.size - room // 2"
-        lines = [f"at = collect_counts(p{k}_n, {out.use(f'p{k}_counts_spikes')}, {first}, mine[: {limit}], at)",
-                 f"if at > {limit}:", f"    at = {limit}", "    atomic_store(sync, 32, 1)"]
-    else:
-        marks = f"{out.use(f'p{k}_marks')}, {out.use(f'p{k}_marks8')}"
-        lines = [f"at = collect({marks}, {first}, mine, at)"]
-    payloads = out.use(f"p{k}_payloads_spikes") if shape.update.graded else ""
-    return graded_driver.collected(out, lines, payloads, first) if graded else lines

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,16 @@ from snnsim.backends.cpu import cache
 from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import fast_words
-from snnsim.backends.cpu.driver import FIXED, BundleShape, Driver, PopulationShape, argument_name, make_driver
+from snnsim.backends.cpu.driver import FIXED, BundleShape, Driver, make_driver
 from snnsim.backends.cpu.emit import emit_update
 from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
-from snnsim.backends.cpu.parts import Part, PartMaker, uniform_streams
+from snnsim.backends.cpu.parts import Part, PartMaker
 from snnsim.backends.cpu.plastic import Plastic
+from snnsim.backends.cpu.population_driver import PopulationShape, argument_name, find_groups
+from snnsim.backends.cpu.population_parts import kind_of
 from snnsim.backends.cpu.spikes import SpikeLists
 from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
 from snnsim.errors import InputError
-from snnsim.ir import Op
 from snnsim.ir.printing import Update
 from snnsim.plan import Plan, Population
 from snnsim.slices import Slices
@@ -45,6 +47,7 @@ class CpuEngine:
         self.wide = any(port.bound >= 1 << 31 for p in plan.populations for port in p.ports.values())
         began = time.perf_counter()
         self.updates = [self._update(p) for p in plan.populations]
+        self.groups = find_groups(map(partial(kind_of, plan), plan.populations, self.updates), self.updates)
         self.plastic = Plastic(plan, self.slices, self.places, self.wide, self.epoch)
         self.couplings = Couplings(plan, self.slices)
         self.driver = self._driver()
@@ -52,7 +55,7 @@ class CpuEngine:
         self.compile_s = time.perf_counter() - began
         self.pool = ThreadPoolExecutor(self.threads)
         list(self.pool.map(lambda p: p.bound.prepared(fast_words), plan.projections))
-        make = PartMaker(plan, self.slices, self.places, self.bundles, self.updates, self.wide, self.epoch,
+        make = PartMaker(plan, self.slices, self.places, self.bundles, self.groups, self.wide, self.epoch,
                          self._add_more)
         self.parts = list(self.pool.map(make, range(self.threads)))
         self.plastic.attach(self.parts)
@@ -70,7 +73,7 @@ class CpuEngine:
     def _driver(self) -> Driver:
         shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
         bundles = [BundleShape(b.kind, b.level, b.graded) for b in self.bundles]
-        return make_driver(shapes, bundles, self.plastic.shapes(), self.couplings.shapes())
+        return make_driver(self.groups, shapes, bundles, self.plastic.shapes(), self.couplings.shapes())
 
     def _add_more(self, part: Part, thread: int) -> None:
         """Synapses that do more than transmit spikes."""
@@ -78,13 +81,10 @@ class CpuEngine:
         self.couplings.add(part, thread)
 
     def _shape(self, k: int, population: Population) -> PopulationShape:
-        update = self.updates[k]
-        poisson = tuple(label for label, _ in population.program.uses(Op.POISSON))
         states = population.program.states
         traces = tuple((i, "state" if t.variable in states else "output", t.variable)
                        for i, t in enumerate(self.plan.traces) if t.population == k)
-        return PopulationShape(update, population.level, poisson,
-                               tuple(uniform_streams(population)), tuple(population.drives), traces)
+        return PopulationShape(tuple(population.drives), traces)
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -268,7 +268,8 @@ class CpuEngine:
         packed = ("_rows", "_targets", "_weights", "_delays")
         synapses = sum(part[f"b{k}{x}"].nbytes for part in self.parts for k in range(len(self.bundles)) for x in packed)
         synapses += self.plastic.memory() + self.couplings.memory()
-        other = sum(a.nbytes for part in self.parts for a in part.values() if isinstance(a, np.ndarray)) - synapses
+        arrays = (_owner(a) for part in self.parts for a in part.values() if isinstance(a, np.ndarray))
+        other = sum(a.nbytes for a in {id(a): a for a in arrays}.values()) - synapses
         return {"synapses": synapses, "other": other + self.spikes.nbytes}
 
     def facts(self) -> dict[str, Any]:
@@ -276,6 +277,11 @@ class CpuEngine:
         kinds = [f"{b.kind}: {', '.join(p.label for p in b.projections)}" for b in self.bundles]
         kinds += [f"coupled: {self.plan.projections[k].label}" for k in self.couplings.numbers]
         return {"threads": self.threads, "compile_s": self.compile_s, "bundles": kinds}
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory this one shows a part of."""
+    return array.base if isinstance(array.base, np.ndarray) else array
 
 
 def move_to_core(number: int) -> None:

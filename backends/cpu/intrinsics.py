@@ -14,6 +14,7 @@ from numba.core import cgutils
 from numba.core.cpu import CPUTargetOptions
 from numba.core.options import TargetOptions
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from snnsim.backends.cpu.cache import compiled
 
@@ -87,6 +88,30 @@ def atomic_store(typingctx, array, index, value):  # type: ignore[no-untyped-def
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def piece(typingctx, array, first, n):  # type: ignore[no-untyped-def]
+    """array[first : first + n] of an array of one dimension, not tested: a slice takes long to compile."""
+    return types.Array(array.dtype, 1, "C")(array, types.int64, types.int64), _piece
+
+
+@intrinsic
+def rows_piece(typingctx, array, first, rows, n):  # type: ignore[no-untyped-def]
+    """array[first : first + rows * n], of one dimension, as [rows, n]."""
+    return types.Array(array.dtype, 2, "C")(array, types.int64, types.int64, types.int64), _piece
+
+
+def _piece(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    array, first, *shape = args
+    kind, data = signature.return_type, _element(context, builder, signature.args[0], array, first)
+    size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    strides = [ir.Constant(_I64, size)]
+    if kind.ndim == 2:
+        strides.insert(0, builder.mul(shape[1], strides[0]))
+    made = context.make_array(kind)(context, builder)
+    populate_array(made, data, shape, strides, size, meminfo=None)
+    return made._getvalue()
 
 
 @intrinsic

@@ -21,5 +21,6 @@ def in_whole_numbers(net: Network) -> Network:
     from snnsim.deploy.quantise import quantize
 
     made = quantize(net).network
-    made.notes.append("real numbers were quantised for loihi2; `snnsim deploy` reports what that changed")
+    traces = ", and traces are recorded in its whole numbers" if net.recording.traces else ""
+    made.notes.append(f"real numbers were quantised for loihi2{traces}; `snnsim deploy` reports what that changed")
     return made

@@ -23,7 +23,7 @@ from snnsim.program import Program
 from snnsim.recording import Recorder
 
 CLOSE = frozenset({"brian2"})
-# They run networks in whole numbers alone: test_chips.py.
+# They compute in whole numbers, whatever they are given: tests/lava and tests/unit/test_loihi_backend.py compare them.
 CHIPS = ("loihi", "lava")
 MARKS = {"brian2": [pytest.mark.brian2], "cupy": [pytest.mark.gpu]}
 BACKENDS = [pytest.param((name, threads), id=f"{name}-{threads}", marks=MARKS.get(name, []))
@@ -84,6 +84,12 @@ def weights(result: sn.Result) -> dict[tuple[str, str], np.ndarray]:
             for part in ("values", "times", "source", "target")}
 
 
+@pytest.fixture
+def takes(other: tuple[str, int | None]) -> Callable[[sn.Network], bool]:
+    """``takes(net)``: whether the backend runs a network."""
+    return lambda net: not backend_of(other[0]).refuses(make_plan(net))
+
+
 _known: dict[Any, Outcome] = {}
 
 
@@ -106,7 +112,7 @@ def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Call
     def check(make: Callable[[], sn.Network], duration: str = "100 ms", key: Any = None, tolerance: float = 1e-9) -> int:
         if refused := backend_of(other[0]).refuses(make_plan(network(make))):
             pytest.skip("\n".join(map(str, refused)))
-        case = (key or request.node.originalname, close, duration)
+        case = (request.function, key, close, duration)
         if case not in _known:
             _known[case] = outcome(network(make), "reference", None, duration)
         spikes, states = outcome(network(make), other[0], other[1], duration)

@@ -22,8 +22,9 @@ def test_every_rule_is_in_a_network() -> None:
     assert {rule["model"] for _, _, rule in RULES.values()} == {*synapse_names(), "own"} - {"static"}
 
 
-@pytest.mark.parametrize(("number", "precision"), [(0, "single"), (1, "single"), (2, "single"), (3, "single"),
-                                                   (0, "double"), (1, "double"), (2, "double"), (3, "double")])
+@pytest.mark.parametrize(("number", "precision"), [
+    (0, "single"), (1, "single"), (2, "single"), (3, "single"), (2, "double"),
+    *(pytest.param(number, "double", marks=pytest.mark.long) for number in (0, 1, 3))])
 def test_rules(agree: Callable[..., int], number: int, precision: str) -> None:
     """Every rule in a network that spikes on both sides, with other delays, ties and connections in each precision."""
     def make() -> sn.Network:

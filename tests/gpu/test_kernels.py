@@ -136,7 +136,7 @@ def test_arithmetic_is_exact(name: str, flags: str, arch: int) -> None:
     assert compiled(text_of(source_of(name), FLAGS[flags]), arch).keys() == set(KERNELS)
 
 
-@pytest.mark.parametrize("arch", DEVICES)
+@pytest.mark.parametrize("arch", [90, *(pytest.param(arch, marks=pytest.mark.long) for arch in DEVICES if arch != 90)])
 def test_the_full_microcircuit_in_larger_blocks(arch: int) -> None:
     """A thread for each unit of a part of 585, and registers for everything; sm_120 has no room to share."""
     plan = make_plan(sn.load(configs.path("microcircuit")))

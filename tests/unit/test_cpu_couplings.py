@@ -43,8 +43,9 @@ def expected(name: str, precision: str) -> Outcome:
     return _known[name, precision]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("precision", ["single", pytest.param("double", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bits_of_the_reference(name: str, precision: str, threads: int) -> None:
     """States and spikes are those of ``reference``, whoever computes them."""

@@ -71,6 +71,7 @@ def test_clipped_weights_are_not_checked() -> None:
     assert "<= limit)" in rule_text(make_plan(net))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("send", ["", "\nsend = 2*w"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_weight_beyond_its_bounds_stops_the_run(threads: int, send: str) -> None:
@@ -92,6 +93,7 @@ def test_a_weight_beyond_its_bounds_stops_the_run(threads: int, send: str) -> No
     assert "expected a weight of at most 250 pA" in messages[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["cells", "busy"])
 def test_going_back(source: str) -> None:
     """After ``restore`` everything happens again as it did, as often as one likes."""
@@ -148,6 +150,7 @@ def test_rows_and_columns_hold_the_same_synapses() -> None:
     assert np.array_equal(packed.targets[positions].astype(np.int64) * groups + packed.delays[positions], column)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", ["1 ms", {"uniform": ["0.5 ms", "2 ms"]}])
 def test_estimate_of_memory(delay: Any) -> None:
     """What an engine takes is known before it is built; a synapse takes 12 bytes, and 2 for a delay of its own."""

@@ -94,6 +94,7 @@ def ran(net: sn.Network, backend: str, threads: int | None, *steps: int) -> sn.P
     return program
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [("reference", "cpu"), ("cpu", "reference"), ("cpu", "cpu")])
 @pytest.mark.parametrize("case", [0, 1])
 def test_a_run_in_pieces_is_one_run(case: int, first: str, second: str, tmp_path: Path) -> None:

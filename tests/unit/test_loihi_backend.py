@@ -44,6 +44,9 @@ def test_real_numbers_are_quantised_and_it_is_said() -> None:
     assert "real numbers were quantised for loihi2; `snnsim deploy` reports what that changed" in program.net.notes
     real, whole = (sn.run(net, "1 s", backend=backend).count("a") for backend in ("cpu", "loihi"))
     assert abs(real - whole) <= 0.1 * real
+    net.record(traces={"a": {"variables": ["v"]}})
+    assert ("real numbers were quantised for loihi2, and traces are recorded in its whole numbers; `snnsim deploy` "
+            "reports what that changed") in sn.compile(net, backend="loihi").net.notes
 
 
 def test_whole_numbers_stay_as_they_are() -> None:

@@ -15,7 +15,7 @@ from .models import ANY_NUMBER, FRACTIONS, MODELS, SIGN_MODES, SOURCES
 
 SETTINGS = ("port", "weight_exp", "num_weight_bits", "sign_mode", "num_message_bits")
 SYNAPSE = ("pre", "post", "weight", "delay")
-MOST_DELAY = 64  # steps
+MOST_DELAY = 63  # steps: Lava hangs beyond 64, and chips have 62 and the step that every synapse takes
 
 
 @dataclass
