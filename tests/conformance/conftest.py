@@ -6,6 +6,7 @@ with them, spikes are equal and states agree within a tolerance.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -94,8 +95,8 @@ _known: dict[Any, Outcome] = {}
 
 
 @pytest.fixture
-def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Callable[..., int]:
-    """``agree(make, duration)``: the backend gives the spikes and states of ``reference``, bit for bit.
+def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Callable[..., Counter[str]]:
+    """``agree(make, duration)``: the backend gives the spikes (returned: how many) and states of ``reference``.
 
     tolerance: of states, relative and absolute, for backends in ``CLOSE``.
     """
@@ -109,7 +110,7 @@ def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Call
             net.precision = "double"
         return net
 
-    def check(make: Callable[[], sn.Network], duration: str = "100 ms", key: Any = None, tolerance: float = 1e-9) -> int:
+    def check(make: Callable[[], sn.Network], duration: str = "100 ms", key: Any = None, tolerance: float = 1e-9) -> Counter[str]:
         if refused := backend_of(other[0]).refuses(make_plan(network(make))):
             pytest.skip("\n".join(map(str, refused)))
         case = (request.function, key, close, duration)
@@ -122,6 +123,6 @@ def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Call
         for place, values in _known[case][1].items():
             same = np.allclose(states[place], values, tolerance, tolerance) if close else np.array_equal(values, states[place])
             assert same, f"{place}: states differ"
-        return sum(len(times) for times, _ in _known[case][0].values())
+        return Counter({name: len(times) for name, (times, _) in _known[case][0].items()})
 
     return check
