@@ -8,9 +8,14 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
+from types import ModuleType
 from typing import Any
 
 from snnsim import cachefolder
+
+
+_loading = Lock()
 
 
 def folder() -> Path:
@@ -34,7 +39,7 @@ def forget(source: str) -> None:
 @lru_cache(maxsize=1)
 def _shared() -> bytes:
     """Digest of the functions that generated modules call, and of how: machine code holds copies of them."""
-    names = ("cache.py", "intrinsics.py", "kernels.py", "plastic_kernels.py", "learning_kernels.py",
+    names = ("cache.py", "intrinsics.py", "kernels.py", "graded_kernels.py", "plastic_kernels.py", "learning_kernels.py",
              "coupling_kernels.py")
     return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in names)).digest()
 
@@ -44,10 +49,18 @@ def module_name(source: str) -> str:
     return f"snnsim_net_{hashlib.sha256(source.encode() + _shared()).hexdigest()[:24]}"
 
 
-def load(source: str) -> Callable[..., Any]:
-    """The function ``run`` of a generated module."""
+def load(source: str, function: str = "run") -> Any:
+    """A function of a generated module, which is loaded once."""
     name = module_name(source)
     path = folder() / f"{name}.py"
+    with _loading:
+        module = sys.modules.get(name)
+        if module is None or module.__file__ != str(path):
+            module = _import(name, path, source)
+    return getattr(module, function)
+
+
+def _import(name: str, path: Path, source: str) -> ModuleType:
     if not path.exists() or path.read_text() != source:
         cachefolder.write(path, source.encode())
     spec = importlib.util.spec_from_file_location(name, path)
@@ -55,4 +68,4 @@ def load(source: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # machine code on disk names its module: it must be found under that name
     spec.loader.exec_module(module)
-    return module.run
+    return module

@@ -104,6 +104,6 @@ def emit_update(program: Program, dtype: Any, per_unit: set[str], wide: set[str]
     lines += [f"        {line}" for line in (*printer.body, *printer.after)] or ["        pass"]
     body = f"({', '.join(names)}):\n" + "\n".join(lines) + "\n"
     name = f"update_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
-    source = f"@njit(nogil=True, noalias=True, error_model='numpy')\ndef {name}{body}"
+    source = f"@compiled(noalias=True, error_model='numpy')\ndef {name}{body}"
     return Update(name, source, tuple(printer.functions), tuple(printer.arguments), tuple(printer.scalars),
                   tuple(printer.wholes), printer.counted, printer.graded)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-IMPORTS = """from snnsim.backends.cpu.graded_kernels import (
-    deliver_graded_pairs, deliver_graded_ring, deliver_graded_rows, deliver_graded_synapses, list_messages,
-    take_payloads)
+IMPORTS = """from snnsim.backends.cpu.graded_kernels import take_payloads
 """
 
 

@@ -12,9 +12,11 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.cpu import CPUTargetOptions
+from numba.core.errors import TypingError
 from numba.core.options import TargetOptions
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
+from numba.np.numpy_support import from_dtype
 
 from snnsim.backends.cpu.cache import compiled
 
@@ -30,6 +32,7 @@ _SLEEP = ("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_wait", "pt
 _CAN_SLEEP = sys.platform != "win32"
 _LOCK, _BELL = 40, 48   # words of the barrier that hold a mutex and a condition variable
 SYNC_WORDS = 64
+TABLE_WIDTH = 4     # words of a row that says where an array is: its address and up to three sizes
 
 
 def _register() -> Any:
@@ -104,14 +107,56 @@ def rows_piece(typingctx, array, first, rows, n):  # type: ignore[no-untyped-def
 
 def _piece(context, builder, signature, args):  # type: ignore[no-untyped-def]
     array, first, *shape = args
-    kind, data = signature.return_type, _element(context, builder, signature.args[0], array, first)
+    data = _element(context, builder, signature.args[0], array, first)
+    return _array(context, builder, signature.return_type, data, shape)
+
+
+def _array(context, builder, kind, data, shape):  # type: ignore[no-untyped-def]
+    """A contiguous array that others own."""
     size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     strides = [ir.Constant(_I64, size)]
-    if kind.ndim == 2:
-        strides.insert(0, builder.mul(shape[1], strides[0]))
+    for n in reversed(shape[1:]):
+        strides.insert(0, builder.mul(n, strides[0]))
     made = context.make_array(kind)(context, builder)
     populate_array(made, data, shape, strides, size, meminfo=None)
     return made._getvalue()
+
+
+def array_at(dtype: str, ndim: int) -> Any:
+    """A function of a table, int64 [rows * 4], and a number of a row: the array with that address and shape there."""
+    kind = types.Array(from_dtype(np.dtype(dtype)), ndim, "C")
+
+    @intrinsic
+    def view(typingctx, table, row):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            first = builder.mul(args[1], ir.Constant(_I64, TABLE_WIDTH))
+            place, *shape = (builder.load(_element(context, builder, signature.args[0], args[0],
+                                                   builder.add(first, ir.Constant(_I64, k)))) for k in range(ndim + 1))
+            data = builder.inttoptr(place, context.get_data_type(kind.dtype).as_pointer())
+            return _array(context, builder, kind, data, shape)
+
+        return kind(table, types.int64), codegen
+
+    return view
+
+
+def by_address(address, arguments, expected, result):  # type: ignore[no-untyped-def]
+    """What an intrinsic returns that calls a compiled function by its address.
+
+    address, arguments: types; expected: names of those for which the function was compiled; result: type.
+    """
+    if (found := tuple(map(str, arguments))) != expected:
+        raise TypingError(f"a function for {expected} is called with {found}")
+
+    def codegen(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        kind = context.call_conv.get_function_type(result, arguments)
+        place = builder.inttoptr(values[0], kind.as_pointer())
+        status, found = context.call_conv.call_function(builder, place, result, arguments, values[1:])
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return found
+
+    return result(address, *arguments), codegen
 
 
 @intrinsic

@@ -76,9 +76,10 @@ class LearningSynapses:
 
     def open(self, done: int, steps: int) -> None:
         """Draw the random numbers of the steps ahead."""
-        drawn = self.rule.draws(done + 1, max(1, steps))._asdict() | {"drawn_from": done + 1}
+        drawn = self.rule.draws(done + 1, max(1, steps))._asdict()
         for part in self.of.parts:
-            part.update({f"x{self.number}_{name}": values for name, values in drawn.items()})
+            part.update({f"x{self.number}_{name}": np.ascontiguousarray(values) for name, values in drawn.items()})
+            part[f"x{self.number}_drawn_from"] = done + 1
 
     # --- state -------------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class LearningPrinter:
         text = f"({', '.join((*RULE_FIXED, *self.names))}):\n" + "".join(f"    {line}\n" for line in lines)
         name = f"learn_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         loops = [loop.text()[1] for loop in (self.rows, self.columns) if loop]
-        head = "@njit(nogil=True, error_model='numpy')\n"
+        head = "@compiled(error_model='numpy')\n"
         return Rule(name, (_IMPORTS, *loops, f"{head}def {name}{text}"), tuple(self.names), {})
 
     # --- spikes ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from snnsim.backends.cpu.functions import numbers
 from snnsim.backends.cpu.plastic_emit import Rule
 
 
@@ -40,8 +41,9 @@ def catch_up(out: Any, shapes: list[PlasticShape]) -> None:
     learned = out.use("learned")
     out.add(3, f"while {learned}[0] < step - 1:", f"    {learned}[0] += 1", f"    q = {learned}[0]")
     for shape in shapes:
-        names = ", ".join(out.use(f"x{shape.number}_{name}") for name in shape.rule.names)
-        out.add(4, f"{shape.rule.name}(q, q - base, threads, ids, start, {names})")
+        values = out.given("ids", "start", *(f"x{shape.number}_{name}" for name in shape.rule.names))
+        arguments = [*numbers("q", "q - base", "threads"), *values]
+        out.add(4, out.call(shape.rule.name, arguments, texts=(IMPORTS, *shape.rule.functions)))
         for request in shape.requests:
             every, first, kept, columns, synapses = (
                 out.use(f"w{request}_{part}") for part in ("every", "first", "out", "columns", "synapses"))

@@ -64,7 +64,7 @@ class RulePrinter:
         functions = (*(f for loop in self.loops.values() for f in loop.functions), *texts.values())
         body = f"({', '.join((*RULE_FIXED, *self.names))}):\n" + "".join(f"    {line}\n" for line in self.lines)
         name = f"rule_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
-        head = "@njit(nogil=True, error_model='numpy')\n"
+        head = "@compiled(error_model='numpy')\n"
         return Rule(name, (*dict.fromkeys(functions), f"{head}def {name}{body}"), tuple(self.names),
                     {event: tuple(loop.scalars) for event, loop in self.loops.items()})
 

@@ -11,7 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from numba import types
+
 from snnsim.backends.cpu import graded_driver
+from snnsim.backends.cpu.functions import NUMBER, numbers, row_of
 from snnsim.ir.printing import Update
 
 PADDED = 32     # units that ``collect`` looks at together
@@ -85,18 +88,18 @@ def stream_name(label: str) -> str:
 def drives(out: Any, k: int, shape: PopulationShape) -> None:
     """What a population takes from tables, before its update."""
     for name in shape.drives:
-        parts = ", ".join(out.use(argument_name(k, part, name)) for part in ("drive_steps", "drive_values", "drive"))
-        out.add(2, f"set_drive({parts}, step, s == 0)")
+        parts = out.given(*(argument_name(k, part, name) for part in ("drive_steps", "drive_values", "drive")))
+        out.add(2, out.call("set_drive", [*parts, *numbers("step"), ("s == 0", types.boolean)]))
 
 
 def traces(out: Any, k: int, shape: PopulationShape) -> None:
     """What is recorded of a population, after its update."""
     for number, kind, name in shape.traces:
-        every, first, units, kept, columns = (
-            out.use(f"t{number}_{part}") for part in ("every", "first", "units", "out", "columns"))
-        values = out.use(argument_name(k, kind, name))
-        out.add(2, f"if step % {every} == 0:",
-                f"    copy_trace({values}, {units}, {kept}, step // {every} - {first}, {columns})")
+        every, first = (out.use(f"t{number}_{part}") for part in ("every", "first"))
+        values, units, kept, columns = out.given(
+            argument_name(k, kind, name), *(f"t{number}_{part}" for part in ("units", "out", "columns")))
+        copy = out.call("copy_trace", [values, units, kept, *numbers(f"step // {every} - {first}"), columns])
+        out.add(2, f"if step % {every} == 0: {copy}")
 
 
 def update(out: Any, group: Group, graded: bool) -> None:
@@ -105,22 +108,24 @@ def update(out: Any, group: Group, graded: bool) -> None:
     out.add(2, f"for m in range({n}.size):")
     out.add(3, f"units, low, place = {n}[m], {low}[m], {place}[m]", "if units == 0:", "    continue")
     out.add(3, *_draws(out, group))
-    names = ", ".join(_argument(out, group, j, argument.what) for j, argument in enumerate(group.kind.arguments))
-    out.add(3, f"{group.kind.update}(units, {names})")
-    if group.updates[0].counted is not None:
+    arguments = [_argument(out, group, j, argument.what) for j, argument in enumerate(group.kind.arguments)]
+    it = group.updates[0]
+    out.add(3, out.call(it.name, [*numbers("units"), *arguments], texts=(*it.functions, it.source)))
+    if it.counted is not None:
         out.add(3, *_spikes(out, group, graded))
 
 
-def _argument(out: Any, group: Group, j: int, what: str) -> str:
-    """The part of a population in an array of its group."""
-    name = out.use(group.name(what, j))
+def _argument(out: Any, group: Group, j: int, what: str) -> tuple[str, types.Type]:
+    """The part of a population in an array of its group, and its type."""
+    text, kind = out.given(group.name(what, j))[0]
     if what in BY_UNIT:
-        return f"piece({name}, place, units)"
+        return f"piece({text}, place, units)", kind
     if what in ("poisson", "words"):
-        return f"piece({name}, quarter, units)"
+        return f"piece({text}, quarter, units)", kind
     if what == "arrival":
-        return f"piece({out.use('acc')}, {name}[m], units)"
-    return f"{name}[m]"
+        sums, kind = out.given("acc")[0]
+        return f"piece({sums}, {text}[m], units)", kind
+    return f"{text}[m]", row_of(kind)
 
 
 def _draws(out: Any, group: Group) -> Iterator[str]:
@@ -129,30 +134,39 @@ def _draws(out: Any, group: Group) -> Iterator[str]:
     if drawn:
         yield "quarter = 4 * place + (step & 3) * units"
     for j, argument in drawn:
-        stream, values = (out.use(group.name(what, j)) for what in ("stream", argument.what))
+        (values, kind), *key = out.given(group.name(argument.what, j), "k0", "k1")
+        stream = out.use(group.name("stream", j))
+        block = numbers("step >> 2", f"{stream}[m]")
         if argument.what == "words":
-            rows = ", ".join(f"piece({values}, 4 * place + {i} * units, units)" for i in range(4))
-            yield f"{_FOURTH}: step_words(units, low, 0, step >> 2, {stream}[m], k0, k1, {rows})"
+            rows = [(f"piece({values}, 4 * place + {i} * units, units)", kind) for i in range(4)]
+            yield f"{_FOURTH}: {out.call('step_words', [*numbers('units', 'low', '0'), *block, *key, *rows])}"
             continue
-        onset, parts, limits, table = (out.use(group.name(what, j)) for what in ("onset", "parts", "limits", "table"))
-        means = f"{limits}, piece({table}, place, units)" if argument.differ else f"{limits}[m], {table}"
-        four = f"rows_piece({values}, 4 * place, 4, units)"
-        yield f"{_FOURTH}: draw_counts(low, {parts}[m], step >> 2, {stream}[m], k0, k1, {means}, {four})"
+        onset, parts = (out.use(group.name(what, j)) for what in ("onset", "parts"))
+        limits, table = out.given(group.name("limits", j), group.name("table", j))
+        if argument.differ:
+            means = [limits, (f"piece({table[0]}, place, units)", table[1])]
+        else:
+            means = [(f"{limits[0]}[m]", row_of(limits[1])), table]
+        four = f"rows_piece({values}, 4 * place, 4, units)", types.Array(kind.dtype, 2, "C")
+        drawing = out.call("draw_counts", [*numbers("low", f"{parts}[m]"), *block, *key, *means, four])
+        yield f"{_FOURTH}: {drawing}"
         yield f"if step <= {onset}[m]: piece({values}, quarter, units)[:] = 0"
 
 
 def _spikes(out: Any, group: Group, graded: bool) -> list[str]:
     """The lines that append the spikes of a population."""
-    first = f"{out.use(group.name('first'))}[m]"
+    first, ids = f"{out.use(group.name('first'))}[m]", row_of(out.type_of("ids"))
     if group.updates[0].counted:
         # Counts leave half of the room for populations after them, whose units spike at most once a step.
-        limit, counts = "mine.size - room // 2", out.use(group.name("counts", group.find("counts")))
-        lines = [f"at = collect_counts(units, piece({counts}, place, units), {first}, mine[: {limit}], at)",
-                 f"if at > {limit}:", f"    at = {limit}", "    atomic_store(sync, 32, 1)"]
+        limit, (counts, kind) = "mine.size - room // 2", out.given(group.name("counts", group.find("counts")))[0]
+        appended = out.call("collect_counts", [
+            *numbers("units"), (f"piece({counts}, place, units)", kind), *numbers(first), (f"mine[: {limit}]", ids),
+            *numbers("at")], NUMBER)
+        lines = [f"at = {appended}", f"if at > {limit}:", f"    at = {limit}", "    atomic_store(sync, 32, 1)"]
     else:
         rows = f"place // {PADDED} : (place + units + {PADDED - 1}) // {PADDED}"
-        marks = ", ".join(f"{out.use(group.name(what))}[{rows}]" for what in ("marks4x8", "marks4"))
-        lines = [f"at = collect({marks}, {first}, mine, at)"]
+        marks = [(f"{name}[{rows}]", kind) for name, kind in out.given(group.name("marks4x8"), group.name("marks4"))]
+        lines = [f"at = {out.call('collect', [*marks, *numbers(first), ('mine', ids), *numbers('at')], NUMBER)}"]
     if not graded:
         return lines
     if not group.updates[0].graded:

@@ -43,7 +43,8 @@ def test_update_loops_are_vector_code(fresh_cache: Path, model: str) -> None:
     net = sn.Network(seed=1)
     net.population("cells", 64, model)
     engine = CpuEngine(make_plan(net), 1)
-    assembly = next(iter(engine.run.inspect_asm().values()))
+    function = next(function for function in engine.functions if function.name.startswith("update_"))
+    assembly = function.dispatcher().inspect_asm(function.arguments)
     packed = re.findall(r"\bv?(?:mul|add)ps\b", assembly)
     assert len(packed) >= 3
 
@@ -77,7 +78,20 @@ def test_machine_code_is_found_again(fresh_cache: Path) -> None:
     compiled = {path: path.stat().st_mtime_ns for path in fresh_cache.rglob("*.nb[ci]")}
     CpuEngine(make_plan(balanced(weight="0.2 mV")), 1)
     assert compiled == {path: path.stat().st_mtime_ns for path in fresh_cache.rglob("*.nb[ci]")} != {}
-    assert len(list((fresh_cache / "cpu").glob("snnsim_net_*.py"))) == 1
+    loops = [path for path in (fresh_cache / "cpu").glob("snnsim_net_*.py") if "def run(" in path.read_text()]
+    assert len(loops) == 1
+
+
+def test_what_a_network_calls_is_compiled_once(fresh_cache: Path) -> None:
+    """Another network of the same neurons compiles its loop alone."""
+    CpuEngine(make_plan(balanced()), 1)
+    compiled = set(fresh_cache.rglob("*.nbc"))
+    net = balanced()
+    net.population("more", 10, "poisson", rate="10 Hz")
+    CpuEngine(make_plan(net), 1)
+    made = [path.name for path in set(fresh_cache.rglob("*.nbc")) - compiled]
+    assert [name for name in made if ".update_" in name and name in {path.name for path in compiled}] == []
+    assert sum(".run-" in name for name in made) == 1
 
 
 def test_damaged_cache_is_compiled_anew(fresh_cache: Path) -> None:
@@ -85,6 +99,8 @@ def test_damaged_cache_is_compiled_anew(fresh_cache: Path) -> None:
     CpuEngine(make_plan(balanced()), 1)
     for path in fresh_cache.rglob("*.nb[ci]"):
         path.write_bytes(b"not machine code")
+    for name in [name for name in sys.modules if name.startswith("snnsim_net_")]:
+        del sys.modules[name]   # as in another process
     assert CpuEngine(make_plan(balanced()), 1).advance(10).steps == 10
 
 
