@@ -39,8 +39,8 @@ def forget(source: str) -> None:
 @lru_cache(maxsize=1)
 def _shared() -> bytes:
     """Digest of the functions that generated modules call, and of how: machine code holds copies of them."""
-    names = ("cache.py", "intrinsics.py", "kernels.py", "graded_kernels.py", "plastic_kernels.py", "learning_kernels.py",
-             "coupling_kernels.py")
+    kernels = (f"{part}kernels.py" for part in ("", "graded_", "plastic_", "learning_", "coupling_"))
+    names = ("cache.py", "intrinsics.py", *kernels)
     return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in names)).digest()
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu import cache
 from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import fast_words
-from snnsim.backends.cpu.driver import FIXED, BundleShape, make_driver
+from snnsim.backends.cpu.driver import BundleShape, make_driver
 from snnsim.backends.cpu.emit import emit_update
-from snnsim.backends.cpu.intrinsics import SYNC_WORDS, TABLE_WIDTH, open_barrier
+from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
+from snnsim.backends.cpu.loops import Loops
 from snnsim.backends.cpu.parts import Part, PartMaker
 from snnsim.backends.cpu.plastic import Plastic
 from snnsim.backends.cpu.population_driver import PopulationShape, argument_name, find_groups
@@ -68,24 +68,11 @@ class CpuEngine:
         wide = set(population.ports) if self.wide else set()
         return emit_update(population.program, self.plan.dtype, per_unit, wide)
 
-    def _make_loops(self) -> None:
-        """The loop of each thread: one text, unless places take types of different widths."""
+    def _loops(self) -> Loops:
         shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
         bundles = [BundleShape(b.kind, b.level, b.graded) for b in self.bundles]
-        plastic, couplings, fixed = self.plastic.shapes(), self.couplings.shapes(), self._fixed(0)
-        self.drivers = [make_driver(self.groups, shapes, bundles, plastic, couplings, {**part, **fixed})
-                        for part in self.parts]
-        self.functions = {function for driver in self.drivers for function in driver.functions}
-
-    def _load(self) -> None:
-        """Compile the loops, or find their machine code; what they call comes first."""
-        places = {function: function.address() for function in self.functions}
-        for part, driver in zip(self.parts, self.drivers, strict=True):
-            part["calls"] = np.array([places[function] for function in driver.functions], np.int64)
-            part["table"] = np.zeros(TABLE_WIDTH * len(driver.rows), np.int64)
-        runs = {driver.source: cache.load(driver.source) for driver in self.drivers}
-        self.runs = [runs[driver.source] for driver in self.drivers]
-        self._call(0)
+        make = partial(make_driver, self.groups, shapes, bundles, self.plastic.shapes(), self.couplings.shapes())
+        return Loops(make, self.parts, self._shared(0))
 
     def _add_more(self, part: Part, thread: int) -> None:
         """Synapses that do more than transmit spikes."""
@@ -117,14 +104,17 @@ class CpuEngine:
         """Compile (or load) the loop now, with no step to do, so that the time shows as compilation."""
         began = time.perf_counter()
         self._open(1)
-        self._make_loops()
+        self.loops = self._loops()
         try:
             self._load()
         except Exception:  # damaged machine code on disk raises many kinds of errors: compile it anew, once
-            for source in (*(f.source for f in self.functions if f.text), *(d.source for d in self.drivers)):
-                cache.forget(source)
+            self.loops.forget()
             self._load()
         self.compile_s += time.perf_counter() - began
+
+    def _load(self) -> None:
+        self.loops.load()
+        self._call(0)
 
     def _open(self, steps: int) -> None:
         """Make room for what `steps` further steps do."""
@@ -137,29 +127,25 @@ class CpuEngine:
             for part in self.parts:
                 part[f"t{number}_out"], part[f"t{number}_first"] = out, self.done // trace.every + 1
 
-    def _fixed(self, steps: int) -> dict[str, Any]:
+    def _shared(self, steps: int) -> dict[str, Any]:
         """What all threads share in a call."""
         spikes = self.spikes
-        fixed = dict(first=self.done, steps=steps, base=spikes.base, epoch=self.epoch, room=spikes.room, sync=self.sync,
-                     ids=spikes.ids, start=spikes.start)
-        return fixed | ({"payloads": spikes.payloads} if self.plan.graded else {})
+        payloads = {"payloads": spikes.payloads} if self.plan.graded else {}
+        return dict(first=self.done, steps=steps, base=spikes.base, epoch=self.epoch, room=spikes.room, sync=self.sync,
+                    ids=spikes.ids, start=spikes.start, **payloads)
 
     def _call(self, steps: int) -> int:
         """Run all threads; returns the steps done, fewer than asked for where the lists of spikes are full."""
         open_barrier(self.sync)
-        fixed, calls = self._fixed(steps), []
-        for part, driver in zip(self.parts, self.drivers, strict=True):
-            values = part | fixed
-            fill_table(part["table"], [values[name] for name in driver.rows])
-            calls.append(tuple(values[name] for name in (*FIXED, *driver.names)))
-        waiting = [self.pool.submit(self._work, t, call) for t, call in enumerate(calls)]
+        arguments = enumerate(self.loops.arguments(self._shared(steps)))
+        waiting = [self.pool.submit(self._work, t, given) for t, given in arguments]
         return min(int(w.result()) for w in waiting)
 
     def _work(self, thread: int, call: tuple[Any, ...]) -> int:
         """What a thread of the pool does. Threads that spin on one core would take turns: begin on one's own."""
         if self.threads > 1:
             move_to_core(thread)
-        return int(self.runs[thread](*call))
+        return int(self.loops.runs[thread](*call))
 
     def advance(self, steps: int) -> Chunk:
         """Run up to `steps` steps; see ``snnsim.engine``."""
@@ -295,16 +281,6 @@ class CpuEngine:
         kinds = [f"{b.kind}: {', '.join(p.label for p in b.projections)}" for b in self.bundles]
         kinds += [f"coupled: {self.plan.projections[k].label}" for k in self.couplings.numbers]
         return {"threads": self.threads, "compile_s": self.compile_s, "bundles": kinds}
-
-
-def fill_table(table: np.ndarray, values: list[Any]) -> None:
-    """Say where arrays are, and what numbers are."""
-    for row, value in zip(table.reshape(-1, TABLE_WIDTH), values, strict=True):
-        if isinstance(value, np.ndarray):
-            assert value.flags.c_contiguous
-            row[: 1 + value.ndim] = value.ctypes.data, *value.shape
-        else:
-            row[0] = value
 
 
 def _owner(array: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def test_update_loops_are_vector_code(fresh_cache: Path, model: str) -> None:
     net = sn.Network(seed=1)
     net.population("cells", 64, model)
     engine = CpuEngine(make_plan(net), 1)
-    function = next(function for function in engine.functions if function.name.startswith("update_"))
+    function = next(function for function in engine.loops.functions if function.name.startswith("update_"))
     assembly = function.dispatcher().inspect_asm(function.arguments)
     packed = re.findall(r"\bv?(?:mul|add)ps\b", assembly)
     assert len(packed) >= 3

@@ -1,0 +1,56 @@
+"""The compiled loop of each thread: what it calls, and the table that says where its arrays are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cpu import cache
+from snnsim.backends.cpu.driver import FIXED, Driver
+from snnsim.backends.cpu.intrinsics import TABLE_WIDTH
+from snnsim.backends.cpu.parts import Part
+
+
+class Loops:
+    """One text for all threads, unless their places take types of different widths.
+
+    make: the driver for what a thread has, by name; shared: what all threads have.
+    """
+
+    def __init__(
+        self, make: Callable[[Mapping[str, Any]], Driver], parts: list[Part], shared: Mapping[str, Any],
+    ) -> None:
+        self.parts, self.drivers = parts, [make({**part, **shared}) for part in parts]
+        self.functions = {function for driver in self.drivers for function in driver.functions}
+
+    def load(self) -> None:
+        """Compile the loops, or find their machine code; what they call comes first."""
+        places = {function: function.address() for function in self.functions}
+        for part, driver in zip(self.parts, self.drivers, strict=True):
+            part["calls"] = np.array([places[function] for function in driver.functions], np.int64)
+            part["table"] = np.zeros(TABLE_WIDTH * len(driver.rows), np.int64)
+        self.runs = [cache.load(driver.source) for driver in self.drivers]
+
+    def forget(self) -> None:
+        """Remove machine code of this network from the disk."""
+        for source in (*(f.source for f in self.functions if f.text), *(driver.source for driver in self.drivers)):
+            cache.forget(source)
+
+    def arguments(self, shared: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """Of the loop of each thread; its table is filled."""
+        for part, driver in zip(self.parts, self.drivers, strict=True):
+            values = {**part, **shared}
+            _fill(part["table"], [values[name] for name in driver.rows])
+            yield tuple(values[name] for name in (*FIXED, *driver.names))
+
+
+def _fill(table: np.ndarray, values: list[Any]) -> None:
+    """Say where arrays are, and what numbers are."""
+    for row, value in zip(table.reshape(-1, TABLE_WIDTH), values, strict=True):
+        if isinstance(value, np.ndarray):
+            assert value.flags.c_contiguous
+            row[: 1 + value.ndim] = value.ctypes.data, *value.shape
+        else:
+            row[0] = value
