@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from snnsim import graph, plan
-from snnsim.distributions import Value
-from snnsim.distributions.expression import Expression
 from snnsim.errors import InputError, Problem, Problems
 from snnsim.fixed_weights import MESSAGE_BITS
 from snnsim.feeds import current_table, most_poisson, most_repeats, port_of, schedule, summed
@@ -18,6 +16,7 @@ from snnsim.ir.simplify import rewrite
 from snnsim.lower_rules import coupled, make_coupling, make_plasticity, plastic_contribution
 from snnsim.network import Network
 from snnsim.quantum import Contribution, choose, constant, contribution
+from snnsim.parameters import drawn, initial_of, values_of
 from snnsim.random import POISSON_MOST, Stream
 from snnsim.size import refuse_network
 from snnsim.synaptic import check_expressions
@@ -124,7 +123,7 @@ class _Lowering:
                        for k in i.injections if k.target is population]
 
     def population(self, first: int, level: int) -> plan.Population:
-        values = self.values()
+        values = values_of(self.net, self.it)
         driven = {link.drive for _, link in (*self.currents, *self.noises)}
         driven |= {p.coupling.drive for p in self.incoming if p.coupling is not None}
         self._bind(values, driven)
@@ -134,7 +133,7 @@ class _Lowering:
         program = rewrite(self.model.program(driven), lambda b, i: self._leaf(b, i, ports))
         self._check_draws(program)
         offsets = self.model.offsets(values, self.net.dt)
-        initial = self._initial(values, offsets)
+        initial = initial_of(self.net, self.it, values, offsets)
         self._check_sizes("params", self.params)
         self._check_sizes("init", initial)
         return plan.Population(
@@ -165,37 +164,6 @@ class _Lowering:
         """The unit of each state and output, as text."""
         dimensions = {name: state.dimension for name, state in self.model.states.items()} | self.model.outputs
         return {name: unit_name(dimension) for name, dimension in dimensions.items()}
-
-    # --- parameters and states --------------------------------------------------------------------------------------
-
-    def values(self) -> dict[str, Any]:
-        """Parameters as numbers or arrays [n]; those given by expressions read the others."""
-        values: dict[str, Any] = {name: p.default for name, p in self.model.parameters.items()}
-        given = self.it.params.items()
-        for expressions in (False, True):
-            known = values | {"dt": self.net.dt}
-            values |= {name: self._drawn(value, f"params/{name}", known) for name, value in given
-                       if isinstance(value, Expression) is expressions}
-        return values
-
-    def _drawn(self, value: Value, part: str, known: dict[str, Any] | None = None) -> Any:
-        if value.constant is not None:
-            return value.constant
-        problems, drawn = Problems(), None
-        with problems.at(*part.split("/")):
-            value = value.given(known or {}, self.it.n)
-            drawn = value.draw(Stream(self.net.seed, f"populations.{self.it.name}/{part}"), (0, self.it.n))
-        problems.check()
-        return drawn
-
-    def _initial(self, values: dict[str, Any], offsets: dict[str, Any]) -> dict[str, Any]:
-        states: dict[str, Any] = dict.fromkeys(self.model.states, 0)
-        states.update(self.model.initial(values, self.net.dt))
-        known = values | {"dt": self.net.dt}
-        states.update({name: self._drawn(value, f"init/{name}", known) for name, value in self.it.init.items()})
-        if self.model.whole:
-            return {name: np.rint(value) for name, value in states.items()}
-        return states | {name: states[name] - offset for name, offset in offsets.items()}
 
     # --- ports -------------------------------------------------------------------------------------------------------
 
@@ -289,7 +257,7 @@ class _Lowering:
     def _noise_draw(self, b: Builder, noise: graph.Noise, link: graph.Injection) -> int:
         parts = []
         for kind, value in (("mean", noise.mean), ("sd", noise.sd)):
-            self.params[f"{link.label}.{kind}"] = self._drawn(value, f"{link.label}/{kind}")
+            self.params[f"{link.label}.{kind}"] = drawn(self.net, self.it, value, f"{link.label}/{kind}")
             parts.append(b(Op.PARAM, data=f"{link.label}.{kind}"))
         draw = b(Op.MUL, parts[1], b(Op.NORMAL, data=f"inputs.{link.label}"))
         return b(Op.ADD, parts[0], draw) if noise.mean.constant != 0 else draw
@@ -303,7 +271,7 @@ class _Lowering:
         """All currents into one input as one table."""
         tables = []
         for current, link in self._currents(name):
-            values = [self._drawn(value, f"{link.label}/{k}") for k, value in enumerate(current.values)]
+            values = [drawn(self.net, self.it, value, f"{link.label}/{k}") for k, value in enumerate(current.values)]
             tables.append(current_table(current, values, self.it.n, self.net.dt))
         return summed(tables)
 
@@ -321,7 +289,7 @@ def _most_spikes(net: Network, source: graph.Population, seen: tuple[str, ...] =
     if source.name in seen:
         return _MANY
     it = _Lowering(net, source)
-    bound = it.model.bind(it.values(), net.dt)
-    drawn = sum(most_poisson(float(np.max(bound[mean]))) for _, mean in program.uses(Op.POISSON))
+    bound = source.model.bind(values_of(net, source), net.dt)
+    made = sum(most_poisson(float(np.max(bound[mean]))) for _, mean in program.uses(Op.POISSON))
     received = sum(c.count * c.largest for name in it.model.ports for c in it.contributions(name, (*seen, source.name)))
-    return min(_MANY, max(1.0, drawn + received))
+    return min(_MANY, max(1.0, made + received))

@@ -1,7 +1,7 @@
 """The emulator of Loihi beside Lava: ``tools/bench loihi``.
 
-Each network runs in Lava as a user writes it (``peers_lava.py``), with Monitors; through the backend ``lava``, which
-merges processes and records through files; and in the emulator with one thread.
+Each network runs in Lava as a user writes it (``peers_lava.py``), with Monitors (not those that learn); through the
+backend ``lava``, which merges processes and records through files; and in the emulator with one thread.
 """
 
 from __future__ import annotations
@@ -46,8 +46,26 @@ def layers(count: int = 50, n: int = 100) -> sn.Network:
     return net
 
 
+PAIR = "2^-2*x1*y0 - 2^-2*y1*x0"
+
+
+def learning(epoch: int, rule: str = PAIR, n: int = 500) -> sn.Network:
+    """N units that learn onto as many, all pairs; 5 % of them spike in each step, whatever they learn."""
+    net, rng = sn.Network(name=f"learning-{epoch}", dt="1 ms", seed=1), np.random.default_rng(1)
+    for side in ("pre", "post"):
+        bias = rng.integers(5, 16, n).tolist()
+        net.population(side, n, "loihi_lif", du=4095, dv=0, vth=200, bias_mant=bias, bias_exp=6)
+    params = {"dw": rule, "t_epoch": epoch, "x1_impulse": 16, "x1_tau": 10, "y1_impulse": 16, "y1_tau": 10}
+    net.project("pre", "post", sn.all_to_all(), weight=0, weight_exp=-6, sign_mode="mixed",
+                synapse={"model": "loihi_learning", "params": params})
+    net.record(spikes=["pre", "post"])
+    return net
+
+
 CASES: dict[str, Callable[[], sn.Network]] = {
     **{f"sparse-{n}": (lambda n=n: sparse(n)) for n in SIZES}, "layers-50": layers,
+    **{f"learning-{epoch}": (lambda epoch=epoch: learning(epoch)) for epoch in (1, 2, 4)},
+    "learning-u": lambda: learning(1, f"{PAIR} - 2^-6*u0*w"),
 }
 
 
@@ -93,7 +111,8 @@ def rows(names: list[str], python: str | None, repeat: int) -> Iterator[dict[str
     for name in names:
         net = CASES[name]()
         emulator = own(net, "loihi", repeat)
-        others = [plain_lava(net, python), own(net, "lava", 1)] if python else []
+        learns = any(p.learning is not None for p in net.projections)
+        others = [*([] if learns else [plain_lava(net, python)]), own(net, "lava", 1)] if python else []
         for row in (emulator, *others):
             whole = row["us_per_step"] + row.get("fetch_us", 0.0)
             times = None if row is emulator else whole / emulator["us_per_step"]

@@ -32,11 +32,15 @@ class BundleShape:
 
 @dataclass
 class Driver:
-    """Source of the module, the names of arguments after the fixed ones and of rows of the table, and what it calls."""
+    """The module of a network.
+
+    source: its text. names: of the arguments after the fixed ones. rows: of the table, by name, with the type of an
+    array's numbers (None for a number). functions: what it calls.
+    """
 
     source: str
     names: tuple[str, ...]
-    rows: tuple[str, ...]
+    rows: dict[str, Any]
     functions: tuple[Function, ...]
 
 
@@ -80,7 +84,7 @@ class _Source:
 
     values: Mapping[str, Any]
     names: dict[str, None] = field(default_factory=dict)
-    rows: dict[str, None] = field(default_factory=dict)
+    rows: dict[str, Any] = field(default_factory=dict)
     kinds: dict[tuple[str, int], int] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     functions: dict[Function, int] = field(default_factory=dict)
@@ -91,7 +95,7 @@ class _Source:
             return name
         kind = self.type_of(name)
         if isinstance(kind, types.Array) and kind.layout == "C" and kind.ndim < TABLE_WIDTH:
-            self.rows[name] = None
+            self.rows[name] = self.values[name].dtype
             number = self.kinds.setdefault((str(kind.dtype), kind.ndim), len(self.kinds))
             return f"array{number}(table, {name})"
         if kind == NUMBER:
@@ -164,7 +168,7 @@ def make_driver(groups: list[Group], populations: list[PopulationShape], bundles
     header += graded_driver.IMPORTS if graded else ""
     head = f"@compiled()\ndef run({', '.join((*FIXED, *out.names))}):"
     text = "\n\n".join([header, *out.header(), *dict.fromkeys(functions), f"{head}{_LOOP}{body}\n    return steps\n"])
-    return Driver(text, tuple(out.names), tuple(out.rows), tuple(out.functions))
+    return Driver(text, tuple(out.names), out.rows, tuple(out.functions))
 
 
 def _before_meeting(out: _Source, bundles: list[BundleShape]) -> list[str]:

@@ -42,15 +42,15 @@ class Loops:
         """Of the loop of each thread; its table is filled."""
         for part, driver in zip(self.parts, self.drivers, strict=True):
             values = {**part, **shared}
-            _fill(part["table"], [values[name] for name in driver.rows])
+            for row, (name, kind) in zip(part["table"].reshape(-1, TABLE_WIDTH), driver.rows.items(), strict=True):
+                _fill(row, values[name], kind)
             yield tuple(values[name] for name in (*FIXED, *driver.names))
 
 
-def _fill(table: np.ndarray, values: list[Any]) -> None:
-    """Say where arrays are, and what numbers are."""
-    for row, value in zip(table.reshape(-1, TABLE_WIDTH), values, strict=True):
-        if isinstance(value, np.ndarray):
-            assert value.flags.c_contiguous
-            row[: 1 + value.ndim] = value.ctypes.data, *value.shape
-        else:
-            row[0] = value
+def _fill(row: np.ndarray, value: Any, kind: Any) -> None:
+    """Say where an array is, which has what the loop was made for, or what a number is."""
+    if kind is None:
+        row[0] = value
+    else:
+        assert value.dtype == kind and value.flags.c_contiguous
+        row[: 1 + value.ndim] = value.ctypes.data, *value.shape

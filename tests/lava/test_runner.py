@@ -399,7 +399,7 @@ REFUSED = {
     "a unit": (wire(post=[0, 2]), "connection a>b: post: expected units 0 to 1 of b, found others"),
     "a sign mode": (wire(sign_mode="auto"),
                     "connection a>b: sign_mode: expected one of mixed, excitatory, inhibitory, found auto"),
-    "a delay": (wire(delay=[1, 65]), "connection a>b: expected delays of 1 to 64 steps, found 1 to 65"),
+    "a delay": (wire(delay=[1, 64]), "connection a>b: expected delays of 1 to 63 steps, found 1 to 64"),
     "synapses onto a source": (make([lif("a", 2), Group("b", 2, "relay", ports=("in",))], [Connection("a>b", 0, 1, "in", [0], [0], [1], [1])]),
                                "connection a>b: relay sends what the host gives it, and receives nothing in Lava"),
     "learning late": (wire(learning=RULE, delay=[1, 2]),
