@@ -66,6 +66,8 @@ class FileSource:
                 text = "expected a recording of spikes, found an HDF5 file without /spikes"
                 raise InputError(Problem(str(path), text))
             self._foreign = "snnsim" not in file
+            if self._foreign:
+                _check_foreign(file, path)
             self.names = [f"/spikes/{name}" for name in file["spikes"]] if self._foreign else layout.names(file)
             self._traces, self._weights = (list(filter(f, self.names)) for f in (layout.is_trace, layout.is_weights))
             self.plan = _foreign_plan(file) if self._foreign else _plan(file, self.names)
@@ -206,6 +208,23 @@ def _weights(group: h5py.Group) -> WeightPlan:
     source, target = (synapses[name][:].astype(np.int64) for name in ("source", "target"))
     name, double = group.name.rsplit("/", 1)[1], weight.dtype == np.float64
     return WeightPlan(name, source, target, not every, every, group.attrs["unit"], double, group.attrs["projection"])
+
+
+def _check_foreign(file: h5py.File, path: Path) -> None:
+    """``InputError`` for a file of another program whose spikes are not in the SONATA layout."""
+    text, spikes = "", file["spikes"]
+    if file.attrs.get("format") == "snnsim-lava-run":
+        text = ("expected a recording, found what run.py of a bundle wrote: /spikes/{step, unit, payload} over all "
+                "groups; read it with h5py, or record with `snnsim run CONFIG --backend lava -o FILE`")
+    elif not isinstance(spikes, h5py.Group):
+        text = "expected a group for each population in /spikes, as SONATA has them, found a dataset"
+    else:
+        others = [name for name, group in spikes.items()
+                  if not (isinstance(group, h5py.Group) and {"node_ids", "timestamps"} <= group.keys())]
+        if others:
+            text = f"expected node_ids and timestamps in /spikes/{others[0]}, as SONATA has them, found something else"
+    if text:
+        raise InputError(Problem(str(path), text))
 
 
 def _foreign_plan(file: h5py.File) -> RecordingPlan:

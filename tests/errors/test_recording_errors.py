@@ -120,6 +120,22 @@ def test_files_that_are_no_recordings() -> None:
     assert text(lambda: open("empty.h5")) == message
 
 
+# What another program put at a place in a file, and what is said of it.
+FOREIGN = [
+    ("spikes", "expected a group for each population in /spikes, as SONATA has them, found a dataset"),
+    ("spikes/step", "expected node_ids and timestamps in /spikes/step, as SONATA has them, found something else"),
+    ("spikes/v1/timestamps", "expected node_ids and timestamps in /spikes/v1, as SONATA has them, found something else"),
+]
+
+
+@pytest.mark.parametrize(("place", "message"), FOREIGN)
+def test_spikes_of_another_layout(place: str, message: str) -> None:
+    """They are not taken for populations."""
+    with h5py.File("other.h5", "w") as file:
+        file[place] = [1]
+    assert text(lambda: open("other.h5")) == f"other.h5: {message}"
+
+
 def test_truncated_file_is_damaged() -> None:
     """A file cut short by a copy says so, with what HDF5 found."""
     Recorder(PLAN, "out.h5").close()

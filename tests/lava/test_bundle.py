@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -46,12 +47,37 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("net.yaml").write_text(NETWORK)
 
 
-def test_a_bundle_runs_without_snnsim() -> None:
+def alone(folder: str) -> subprocess.CompletedProcess[str]:
+    """The script of a bundle in an interpreter that has Lava."""
+    words = [interpreter().python, "run.py", "--steps", "80", "-o", "out.h5"]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def test_a_bundle_that_was_damaged_does_not_run() -> None:
+    """By the script itself, which names the file; so are bundles of another version."""
+    deploy(sn.load("net.yaml"), "b")
+    graph, manifest = Path("b/graph.h5"), Path("b/manifest.json")
+    sent = bytearray(graph.read_bytes())
+    sent[len(sent) // 2] ^= 1
+    graph.write_bytes(sent)
+    done = alone("b")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: .*graph.h5: expected SHA-256 [0-9a-f]{16}..., found [0-9a-f]{16}...; copy the bundle again, or "
+                        r"make it anew with `snnsim deploy`\n", done.stderr)
+    manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 2'))
+    assert "expected a bundle of version 1, found version 2" in alone("b").stderr
+    manifest.write_text("{}")
+    assert "manifest.json: expected the manifest of a bundle, found another text" in alone("b").stderr
+    assert not Path("b/out.h5").exists()
+
+
+def test_a_bundle_runs_without_snnsim(capsys: pytest.CaptureFixture[str]) -> None:
     """The script in it, in an interpreter that has Lava, gives the emulator's spikes and states."""
     made = deploy(sn.load("net.yaml"), "b")
     os.rename("b", "elsewhere")
-    words = [interpreter().python, "run.py", "--steps", "80", "-o", "out.h5"]
-    subprocess.run(words, cwd="elsewhere", check=True, capture_output=True, timeout=300)
+    assert alone("elsewhere").returncode == 0
+    assert main(["info", "elsewhere/out.h5"]) == 2
+    assert "found what run.py of a bundle wrote" in capsys.readouterr().err
     found = open_bundle("elsewhere")
     expected = made.report.after
     with h5py.File("elsewhere/out.h5") as file:

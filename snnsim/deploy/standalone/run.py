@@ -21,6 +21,7 @@ import numpy as np
 from lava_runner.arrivals import read_arrivals
 from lava_runner.errors import GraphError, LavaError
 from lava_runner.graph import read_graph
+from lava_runner.manifest import check_bundle
 from lava_runner.results import save
 from lava_runner.serving import serve
 from lava_runner.session import Session
@@ -52,6 +53,8 @@ def command_line() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> None:
     """Run a graph from its beginning, with the arrivals of these steps."""
+    if args.graph is None:
+        check_bundle(HERE)
     graph = read_graph(args.graph or HERE / "graph.h5")
     arrivals = given_arrivals(args)
     with Session(graph) as session:

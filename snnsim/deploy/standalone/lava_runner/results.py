@@ -18,6 +18,7 @@ def save(network: Network, path: Path) -> None:
     """What the last run gave; ``GraphError`` where the file cannot be written."""
     try:
         with h5py.File(path, "w") as file:
+            file.attrs["format"] = "snnsim-lava-run"
             save_spikes(network, file.create_group("spikes"))
             save_traces(network, file.create_group("traces"))
             save_states(network, file.create_group("states"))
