@@ -15,6 +15,7 @@ from typing import Any
 from snnsim import cachefolder
 
 
+_PREFIX = "snnsim_net_"
 _loading = Lock()
 
 
@@ -28,11 +29,11 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
     return cachefolder.compiled("cpu", **options)
 
 
-def forget(source: str) -> None:
-    """Remove the machine code of a generated module, and the module from this process."""
-    name = module_name(source)
-    sys.modules.pop(name, None)
-    for path in folder().rglob(f"{name}*.nb[ci]"):
+def forget() -> None:
+    """Remove all machine code from the disk, that of shared loops too, and generated modules from this process."""
+    for name in [name for name in sys.modules if name.startswith(_PREFIX)]:
+        del sys.modules[name]
+    for path in folder().rglob("*.nb[ci]"):
         path.unlink(missing_ok=True)
 
 
@@ -46,7 +47,7 @@ def _shared() -> bytes:
 
 def module_name(source: str) -> str:
     """Modules are named after their text, and after that of what they call."""
-    return f"snnsim_net_{hashlib.sha256(source.encode() + _shared()).hexdigest()[:24]}"
+    return f"{_PREFIX}{hashlib.sha256(source.encode() + _shared()).hexdigest()[:24]}"
 
 
 def load(source: str, function: str = "run") -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from snnsim.backends.cpu import cache
 from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import fast_words
@@ -108,7 +109,7 @@ class CpuEngine:
         try:
             self._load()
         except Exception:  # damaged machine code on disk raises many kinds of errors: compile it anew, once
-            self.loops.forget()
+            cache.forget()
             self._load()
         self.compile_s += time.perf_counter() - began
 

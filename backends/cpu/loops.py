@@ -33,11 +33,6 @@ class Loops:
             part["table"] = np.zeros(TABLE_WIDTH * len(driver.rows), np.int64)
         self.runs = [cache.load(driver.source) for driver in self.drivers]
 
-    def forget(self) -> None:
-        """Remove machine code of this network from the disk."""
-        for source in (*(f.source for f in self.functions if f.text), *(driver.source for driver in self.drivers)):
-            cache.forget(source)
-
     def arguments(self, shared: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         """Of the loop of each thread; its table is filled."""
         for part, driver in zip(self.parts, self.drivers, strict=True):
