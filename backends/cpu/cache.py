@@ -14,7 +14,6 @@ from typing import Any
 
 from snnsim import cachefolder
 
-
 _PREFIX = "snnsim_net_"
 _loading = Lock()
 
