@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from snnsim.runner import compile as compile
     from snnsim.runner import resume as resume
     from snnsim.runner import run as run
+    from snnsim.sweeps import Sweep as Sweep
+    from snnsim.sweeps import sweep as sweep
 
 # Names are imported when they are first used: `import snnsim` costs nothing, and neither do backends nobody asks for.
 _PLACES = {
@@ -37,7 +39,7 @@ _PLACES = {
     "deploy.conv": ("convolution",), "deploy.quantise": ("quantize",),
     "errors": ("InputError", "NumericalError", "RunError", "SnnsimError", "UnavailableError"),
     "network": ("Network",), "program": ("Program",), "result": ("Result", "open"),
-    "runner": ("compile", "resume", "run"),
+    "runner": ("compile", "resume", "run"), "sweeps": ("Sweep", "sweep"),
 }
 _WHERE = {name: f"snnsim.{module}" for module, names in _PLACES.items() for name in names}
 

@@ -48,19 +48,22 @@ def write(path: Path, contents: bytes) -> None:
 
 
 def compiled(part: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``numba.njit`` with the machine code in ``folder(part)``, wherever the source is.
+    """``numba.njit`` with the machine code in ``folder(part)``, wherever the source is; damaged code is made anew.
 
     Beside the source of the package an uninstall would leave it, and what is left of the package would then stand
     before an editable install of it.
     """
     from numba import config, njit
 
+    from snnsim.machine_code import CheckedCache
+
     def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
-        before = config.CACHE_DIR
+        before, dispatcher = config.CACHE_DIR, njit(nogil=True, **options)(function)
         config.CACHE_DIR = str(folder(part))
         try:
-            return njit(nogil=True, cache=True, **options)(function)
+            dispatcher._cache = CheckedCache(function)   # as cache=True does; Numba has no option for another cache
         finally:
             config.CACHE_DIR = before
+        return dispatcher
 
     return compile_later

@@ -30,18 +30,25 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Network:
     flow style. A projection is named by its number (from 0) or its name.
     Raises ``InputError`` with every fault at once, each with file and line.
     """
-    return _build(read_yaml(path), Path(path).parent, Path(path), overrides)
+    return build(read(path), Path(path).parent, overrides)
 
 
 def loads(
     text: str, base_dir: str | Path | None = None, overrides: Iterable[str] = (), file: str = "<text>"
 ) -> Network:
     """The network that YAML text describes; `base_dir` is where its files are, `file` names it in messages."""
-    return _build(parse_yaml(text, file), None if base_dir is None else Path(base_dir), None, overrides)
+    base = None if base_dir is None else Path(base_dir)
+    return build(_with_includes(parse_yaml(text, file), base, ()), base, overrides)
 
 
-def _build(document: Document, base_dir: Path | None, path: Path | None, overrides: Iterable[str]) -> Network:
-    document, texts = _with_includes(document, base_dir, () if path is None else (path.resolve(),)), list(overrides)
+def read(path: str | Path) -> Document:
+    """What a file says together with all that it includes, before a builder or an override changes it."""
+    return _with_includes(read_yaml(path), Path(path).parent, (Path(path).resolve(),))
+
+
+def build(document: Document, base_dir: Path | None, overrides: Iterable[str] = ()) -> Network:
+    """The network of what ``read`` gave, as ``load`` makes it; the overrides are made in `document` itself."""
+    texts = list(overrides)
     for_builder = [text for text in texts if text.partition("=")[0].strip().split(".")[0] == "network"]
     document = _with_builder(_overridden(document, for_builder))
     document, problems = _overridden(document, [text for text in texts if text not in for_builder]), Problems()
@@ -78,14 +85,14 @@ def _with_builder(document: Document) -> Document:
         problems.check()
     own = {key: value for key, value in document.data.items() if key != "origin"}
     mark = document.marks[("network",)]
-    return _merge(Document(parts, dict.fromkeys(_paths(parts, ()), mark)), Document(own, document.marks))
+    return _merge(Document(parts, dict.fromkeys(paths_of(parts), mark)), Document(own, document.marks))
 
 
-def _paths(data: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """The paths of all parts of `data`."""
+def paths_of(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all parts of `data`, which stands at `path`."""
     yield path
     for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
-        yield from _paths(value, (*path, key))
+        yield from paths_of(value, (*path, key))
 
 
 def _with_includes(document: Document, base_dir: Path | None, chain: tuple[Path, ...]) -> Document:

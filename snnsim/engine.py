@@ -11,8 +11,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from snnsim.columns import Column
 from snnsim.errors import Problem
 from snnsim.plan import Plan
+from snnsim.world import ALONE, World
 
 # The step of the latest event of a unit that has had none: long ago.
 NEVER = -(1 << 30)
@@ -55,6 +57,9 @@ class Chunk:
 class Engine(Protocol):
     """A network that can run. Steps are counted from 1; `done` of them are done.
 
+    Where several processes run one network, all of them call what is here together and with the same arguments; of what
+    is recorded, traces and weights are in the chunks of the first one only.
+
     overlaps: the host only waits while steps are done, so a chunk can be recorded while the next one runs.
     longest: steps of the longest chunk to ask for.
     """
@@ -74,6 +79,9 @@ class Engine(Protocol):
     def get(self, population: int, state: str) -> np.ndarray:
         """A copy of a state, [n]."""
 
+    def own(self, population: int, state: str) -> tuple[int, np.ndarray]:
+        """The first unit of those that this process has, and a copy of their states."""
+
     def set(self, population: int, state: str, values: np.ndarray) -> None:
         """Overwrite a state, [n]."""
 
@@ -83,9 +91,10 @@ class Engine(Protocol):
     def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
         """Go on after step `done` with these spikes under way; the states are set by ``set``."""
 
-    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
+    def plasticity(self, projection: int) -> Mapping[str, np.ndarray | Column]:
         """Everything that changes in a plastic or learning projection, synapses in the order of ``snnsim.plastic``.
 
+        What has a number for each synapse may be a column, made when its pieces are asked for.
         ``w`` and each state of the synapse: [synapses]. ``trace.<name>``: [source units] or [1]; those of targets as
         ``trace.<name>.before`` and ``.after`` the spikes of a step, [rows, target units], row k for step done - k.
         ``last``: [source units], step of the latest presynaptic event, ``NEVER`` where there was none. ``arrivals``:
@@ -94,14 +103,17 @@ class Engine(Protocol):
         ``moment.post`` say in which step of the epoch each unit spiked last, 0 where it has not.
         """
 
-    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
-        """Take over what ``plasticity`` gave after step `done`; ``load`` follows."""
+    def set_plasticity(self, projection: int, done: int, values: Mapping[str, Any]) -> None:
+        """Take over what ``plasticity`` gave after step `done`, columns as columns; ``load`` follows."""
 
     def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
         """source, target, delay (steps) and w of a plastic projection's synapses as they are, in their order.
 
         Of learning ones also the tags that matter.
         """
+
+    def ends_of(self, projection: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Source and target of those of these synapses, by their numbers."""
 
     def snapshot(self) -> Any:
         """All that changes, for ``restore``."""
@@ -114,6 +126,19 @@ class Engine(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """What to say about this engine in summaries: threads, compile seconds, strategies chosen."""
+
+
+class InOneProcess:
+    """What engines have alike that run in one process."""
+
+    def own(self: Any, population: int, state: str) -> tuple[int, np.ndarray]:
+        """See ``Engine``."""
+        return 0, self.get(population, state)
+
+    def ends_of(self: Any, projection: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Engine``."""
+        table = self.synapses_of(projection)
+        return table["source"][synapses], table["target"][synapses]
 
 
 class Backend(Protocol):
@@ -140,6 +165,18 @@ class Backend(Protocol):
 
     def compile(self, plan: Plan, threads: int | None = None) -> Engine:
         """The running form of a plan."""
+
+
+class RankedBackend(Backend, Protocol):
+    """A backend whose engines can be spread over the ranks of an MPI communicator, where it is `ranked`."""
+
+    ranked: bool
+
+    def memory(self, plan: Plan, threads: int | None = None, world: World = ALONE) -> int:
+        """The same for one process of a world."""
+
+    def compile(self, plan: Plan, threads: int | None = None, world: World = ALONE) -> Engine:
+        """The part of one process."""
 
 
 def rows_between(done: int, steps: int, every: int) -> int:

@@ -10,23 +10,27 @@ from snnsim.fixed_weights import MESSAGE_BITS
 from snnsim.ir import Type
 from snnsim.plan import Plan
 from snnsim.units import TIME, to_text
+from snnsim.world import ALONE, World
 
 _MOST = (1 << 31) - 1   # what engines may put in place of a larger payload
 
 
-def fault(plan: Plan, engine: Engine, chunk: Chunk) -> NumericalError | None:
+def fault(plan: Plan, engine: Engine, chunk: Chunk, world: World = ALONE) -> NumericalError | None:
     """What is wrong after a chunk, in its last step or before; None where all is well."""
-    return _no_number(plan, engine) or _no_payload(plan, chunk)
+    wrong = world.first(_no_number(plan, engine))
+    return _no_payload(plan, chunk) if wrong is None else NumericalError(wrong[-1])
 
 
-def _no_number(plan: Plan, engine: Engine) -> NumericalError | None:
-    """The first state that is NaN or infinite."""
+def _no_number(plan: Plan, engine: Engine) -> tuple[int, int, int, str] | None:
+    """The first state of this process that is NaN or infinite: population, state, unit and what to say of it."""
     for k, population in enumerate(plan.populations):
-        for state, kind in population.program.states.items():
-            if kind is Type.REAL and not np.isfinite(values := engine.get(k, state)).all():
-                unit = int(np.flatnonzero(~np.isfinite(values))[0])
-                return NumericalError(f"population {population.name}, unit {unit}, {state} became {values[unit]} in "
-                                      f"{_when(plan, engine.done)}; a smaller dt or another `integrate:` may help")
+        for number, (state, kind) in enumerate(population.program.states.items()):
+            first, values = engine.own(k, state)
+            if kind is Type.REAL and not np.isfinite(values).all():
+                at = int(np.flatnonzero(~np.isfinite(values))[0])
+                text = (f"population {population.name}, unit {first + at}, {state} became {values[at]} in "
+                        f"{_when(plan, engine.done)}; a smaller dt or another `integrate:` may help")
+                return k, number, first + at, text
     return None
 
 

@@ -22,14 +22,15 @@ from snnsim.size import refuse_network
 from snnsim.synaptic import check_expressions
 from snnsim.timing import check_range
 from snnsim.units import unit_name
+from snnsim.world import ALONE, World
 
 _MOST_UNITS = (1 << 31) - 1
 _MANY = 2.0**20
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def make_plan(net: Network) -> plan.Plan:
-    """The plan of a network.
+def make_plan(net: Network, world: World = ALONE) -> plan.Plan:
+    """The plan of a network, which is the same in all processes of a world.
 
     Raises ``InputError`` where parameters cannot hold (naming population and parameter), and, before anything is drawn,
     where the network is too large for memory.
@@ -39,7 +40,7 @@ def make_plan(net: Network) -> plan.Plan:
     firsts = np.cumsum([0, *(p.n for p in net.populations.values())])
     if firsts[-1] > _MOST_UNITS:
         raise InputError(Problem("populations", f"expected at most {_MOST_UNITS} units in all, found {firsts[-1]}"))
-    refuse_network(net)
+    refuse_network(net, world)
     check_expressions(net.projections)
     populations = []
     for population, level in zip(net.populations.values(), _levels(net, order), strict=True):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from snnsim.errors import InputError
+from snnsim.errors import InputError, Problem
 
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def refuse_array(needed: int, what: str) -> None:
+def refuse_array(needed: int, what: str, path: str = "") -> None:
     """Raise ``InputError`` where so many bytes for `what` are not free; for arrays that a few words ask for."""
     there = available()
     if there is not None and needed > there:
-        raise InputError(f"too large for memory: {what} need about {in_words(needed)}, {in_words(there)} are free")
+        text = f"too large for memory: {what} need about {in_words(needed)}, {in_words(there)} are free"
+        raise InputError(Problem(path, text))
 
 
 def in_words(size: float) -> str:

@@ -68,11 +68,19 @@ def added(
     table: source, target, and weight of the run's precision, [synapses]; source, target: the variable of both sides,
     [units]. ``NumericalError`` where one adds more than it may.
     """
+    adds = coupled(plan, projection, table, source, target)
+    check_adds(plan, projection, step, table["source"], table["target"], adds)
+    return adds
+
+
+def coupled(
+    plan: Plan, projection: Projection, table: Mapping[str, np.ndarray], source: np.ndarray, target: np.ndarray,
+) -> np.ndarray:
+    """As ``added``, whatever it is."""
     rule = coupling_of(projection)
     drives = {"w": table["weight"], "pre": source[table["source"]], "post": target[table["target"]]}
     program = lower(rule.program, plan.dtype)
     adds = interpret(program, Environment(plan.dtype, rule.params, drives=drives)).outputs["adds"]
-    check_adds(plan, projection, step, table["source"], table["target"], adds)
     return np.broadcast_to(adds, table["source"].shape)
 
 
@@ -80,12 +88,20 @@ def check_adds(
     plan: Plan, projection: Projection, step: int, source: np.ndarray, target: np.ndarray, adds: np.ndarray
 ) -> None:
     """``NumericalError`` where any of the synapses [n] adds more than it may: names the first by source and target."""
-    assert projection.coupling is not None
+    if (found := first_wrong(projection, source, target, adds)) is not None:
+        raise diverged(plan, projection, *found[:2], step, found[2])
+
+
+def first_wrong(
+    projection: Projection, source: np.ndarray, target: np.ndarray, adds: np.ndarray
+) -> tuple[int, int, float] | None:
+    """Source and target of the first of the synapses [n] that adds more than it may, and what it adds."""
     adds = np.broadcast_to(adds, source.shape)
-    wrong = np.flatnonzero(~(np.abs(adds) <= projection.coupling.limit))
-    if wrong.size:
-        k = wrong[np.lexsort((target[wrong], source[wrong]))[0]]
-        raise diverged(plan, projection, int(source[k]), int(target[k]), step, float(adds[k]))
+    wrong = np.flatnonzero(~(np.abs(adds) <= coupling_of(projection).limit))
+    if not wrong.size:
+        return None
+    k = wrong[np.lexsort((target[wrong], source[wrong]))[0]]
+    return int(source[k]), int(target[k]), float(adds[k])
 
 
 def diverged(plan: Plan, projection: Projection, source: int, target: int, step: int, found: float) -> NumericalError:

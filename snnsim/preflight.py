@@ -46,6 +46,14 @@ def check_call(net: Any, backend: Any, threads: Any) -> None:
     registry.check_name(backend)
 
 
+def check_processes(net: Network, processes: int) -> None:
+    """``InputError`` where there are more processes than units to share out."""
+    units = sum(population.n for population in net.populations.values())
+    if processes > max(1, units):
+        text = f"{processes} processes were started for a network of {units} units; expected at most {units}"
+        raise InputError(Problem("comm", text))
+
+
 def check_threads(threads: Any) -> None:
     """``InputError`` unless it is a number of threads, or None."""
     if threads is None:

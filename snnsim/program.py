@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 
 from snnsim.checkpoint import save_state
+from snnsim.columns import Column, InStep
 from snnsim.drain import in_order
 from snnsim.engine import Backend, Chunk, Engine, Spikes
 from snnsim.errors import EngineError, InputError, NumericalError, Problem, Problems, unknown
 from snnsim.faults import fault
+from snnsim.ir import Type
 from snnsim.loihi_learning import TAGS
 from snnsim.network import Network
 from snnsim.plan import Plan
 from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
-from snnsim.saved import Checkpoint, read_checkpoint
+from snnsim.saved import Checkpoint, plasticity_name, read_checkpoint, state_name
 from snnsim.sink import Sink
 from snnsim.size import refuse_plan
 from snnsim.timing import read_steps
 from snnsim.units import expect
+from snnsim.world import ALONE, World
 
 _FIRST_CHUNK, _CHUNK_S, _COMMIT_S, _TRACE_BYTES = 50, 0.2, 1.0, 64 << 20
 
@@ -67,15 +70,21 @@ class View:
 class Program:
     """A network compiled for one backend.
 
+    Where several processes run it, all of them do the same with it at the same time; a recorder is the first one's.
+
     done: steps done so far; time: the same in ms. counts: spikes of each population so far. run_s: seconds spent on the
     `ran` steps that this process has done, recording included.
     """
 
-    def __init__(self, net: Network, plan: Plan, backend: Backend, threads: int | None = None) -> None:
-        refuse_plan(plan, backend.memory(plan, threads))
+    def __init__(
+        self, net: Network, plan: Plan, backend: Backend, threads: int | None = None, world: World = ALONE,
+    ) -> None:
+        among: dict[str, Any] = {"world": world} if world.size > 1 else {}    # a `RankedBackend`, as `runner` sees to
+        with world.agreed():
+            refuse_plan(plan, world.beside * backend.memory(plan, threads, **among))
         began = time.perf_counter()
-        self.net, self.plan, self.backend = net, plan, backend
-        self.engine: Engine = backend.compile(plan, threads)
+        self.net, self.plan, self.backend, self.world = net, plan, backend, world
+        self.engine: Engine = backend.compile(plan, threads, **among)
         self.compile_s = float(self.engine.facts().get("compile_s", 0.0))
         self.build_s = time.perf_counter() - began - self.compile_s
         self.run_s, self.ran = 0.0, 0
@@ -143,20 +152,22 @@ class Program:
         last, committed = self.done + steps, time.perf_counter()
         with in_order(self.engine.overlaps and recorder is not None) as put:
             sink = Sink(self.plan, recorder, put)
-            while self.done < last and not (stop and stop()):
+            while self.done < last and not self.world.most(bool(stop and stop()))[0]:
                 began = time.perf_counter()
                 chunk = self._advance(min(self._chunk, self._widest(), last - self.done), sink)
                 self._adapt(chunk.steps, time.perf_counter() - began)
-                self._take(chunk, sink)
-                if time.perf_counter() - committed > _COMMIT_S:
-                    sink.commit(self.done)
-                    committed = time.perf_counter()
+                with self.world.agreed():
+                    self._take(chunk, sink)
+                    if time.perf_counter() - committed > _COMMIT_S:
+                        sink.commit(self.done)
+                        committed = time.perf_counter()
                 self.run_s += time.perf_counter() - began
                 self.ran += chunk.steps
                 if progress is not None:
                     progress(self.done, last)
             began = time.perf_counter()
-            sink.commit(self.done)
+            with self.world.agreed():
+                sink.commit(self.done)
         self.run_s += time.perf_counter() - began
 
     def _plastic(self) -> list[int]:
@@ -168,6 +179,7 @@ class Program:
         if steps == self._chunk or took > _CHUNK_S:
             ideal = int(steps * _CHUNK_S / max(took, 1e-6))
             self._chunk = max(1, min(self.engine.longest, 4 * self._chunk, ideal))
+        self._chunk = self.world.tell(self._chunk)
 
     def _widest(self) -> int:
         """Steps whose traces fit into a modest buffer."""
@@ -186,7 +198,7 @@ class Program:
         except EngineError:
             sink.commit(self.done)
             raise
-        if (wrong := fault(self.plan, self.engine, chunk)) is not None:
+        if (wrong := fault(self.plan, self.engine, chunk, self.world)) is not None:
             self._approach(before, until, sink)
             raise wrong
         return chunk
@@ -201,9 +213,10 @@ class Program:
         try:
             while self.done < until:
                 chunk = self.engine.advance(1)
-                if (wrong := fault(self.plan, self.engine, chunk)) is not None:
+                if (wrong := fault(self.plan, self.engine, chunk, self.world)) is not None:
                     raise wrong
-                self._take(chunk, sink)
+                with self.world.agreed():
+                    self._take(chunk, sink)
                 done = self.done
         finally:
             sink.commit(done)
@@ -235,9 +248,9 @@ class Program:
     def _weight_plans(self) -> list[WeightPlan]:
         plans, double = [], self.plan.dtype is np.float64
         for asked, request in zip(self.net.recording.weights, self.plan.weights, strict=True):
-            it, table = self.plan.projections[request.projection], self.engine.synapses_of(request.projection)
+            it = self.plan.projections[request.projection]
             assert it.rule is not None
-            source, target = (table[side][request.synapses] for side in ("source", "target"))
+            source, target = self.engine.ends_of(request.projection, request.synapses)
             plans.append(WeightPlan(asked.name, source, target, request.on_pre, request.every, it.rule.unit, double,
                                     it.label))
         return plans
@@ -251,27 +264,44 @@ class Program:
     def save(self, path: str | Path) -> None:
         """Write everything that the future depends on; ``snnsim.resume`` goes on from it, on any backend."""
         spikes = self.engine.history()
-        arrays = {f"spikes/{name}": values for name, values in spikes._asdict().items() if values is not None}
+        arrays: dict[str, np.ndarray | Column] = {
+            f"spikes/{name}": values for name, values in spikes._asdict().items() if values is not None}
         arrays["counts"] = self.counts
         for k, state, values in self._states():
-            arrays[f"states/{self.plan.populations[k].name}/{state}"] = values
+            arrays[state_name(self.plan.populations[k].name, state)] = values
         for k in self._plastic():
             label = self.plan.projections[k].label
-            arrays |= {f"plasticity/{label}/{name}": values for name, values in self.engine.plasticity(k).items()}
+            arrays |= {plasticity_name(label, name): values for name, values in self.engine.plasticity(k).items()}
         base = None if self.net.base_dir is None else str(Path(self.net.base_dir).resolve())
-        save_state(path, arrays, {"network": self.net.to_yaml(), "base_dir": base, "done": self.done,
-                                  "backend": self.backend.name})
+        meta = {"network": self.net.to_yaml(), "base_dir": base, "done": self.done, "backend": self.backend.name}
+        together = {name: values if isinstance(values, np.ndarray) else InStep(values)
+                    for name, values in arrays.items()}
+        with self.world.agreed():
+            try:
+                if self.world.leads:
+                    save_state(path, together, meta)
+            finally:
+                for column in together.values():
+                    if isinstance(column, InStep):
+                        column.finish()
 
     def load(self, path: str | Path) -> None:
         """Take over the state that ``save`` wrote; ``InputError`` where it belongs to another network."""
         self.take(read_checkpoint(path, self.net))
 
     def take(self, saved: Checkpoint) -> None:
-        """Go on from a state; ``InputError`` where a state is missing, because a built-in model has changed since."""
-        states = [(k, s, saved.state(p.name, s, p.n)) for k, p in enumerate(self.plan.populations)
-                  for s in p.program.states]
-        for k in self._plastic():
-            values = saved.plasticity(self.plan.projections[k].label, self.engine.plasticity(k))
-            self.engine.set_plasticity(k, saved.done, values)
-        self._restore(saved.done, states, saved.spikes(self.plan.graded))
-        self.counts[:] = saved.arrays["counts"]
+        """Go on from a state, all of which is checked first; ``InputError`` where it is not what this network has.
+
+        That can be because a built-in model has changed since.
+        """
+        states = [(k, s, saved.state(p.name, s, p.n, kind is Type.INT)) for k, p in enumerate(self.plan.populations)
+                  for s, kind in p.program.states.items()]
+        learned = {k: saved.plasticity(self.plan.projections[k].label, self.engine.plasticity(k))
+                   for k in self._plastic()}
+        spikes, counts = saved.spikes(self.plan.graded), saved.counts(self.counts.size)
+        names = {state_name(self.plan.populations[k].name, state) for k, state, _ in states}
+        saved.refuse_others(names | {part.name for each in learned.values() for part in each.stored.values()})
+        for k, each in learned.items():
+            self.engine.set_plasticity(k, saved.done, each.read())
+        self._restore(saved.done, states, spikes)
+        self.counts[:] = counts

@@ -46,16 +46,16 @@ def _info(backend: Backend) -> BackendInfo:
     return BackendInfo(backend.name, reason is None, reason or "", version("snnsim"), device, backend.about)
 
 
-def choose(name: str, plan: Plan) -> Backend:
-    """The backend of that name, or for ``auto`` the fastest usable one that can run the plan.
+def choose(name: str, plan: Plan, processes: int = 1) -> Backend:
+    """The backend of that name, or for ``auto`` the fastest usable one that can run the plan in so many processes.
 
     Raises ``InputError`` where the name is unknown or the network has parts that it cannot run, ``UnavailableError``
     where this machine lacks something.
     """
     if name != "auto":
-        return _named(name, plan)
+        return _named(name, plan, processes)
     for backend in sorted(backends().values(), key=lambda b: -b.rank):
-        if backend.lacks() is None and not backend.refuses(plan):
+        if backend.lacks() is None and not backend.refuses(plan) and (processes == 1 or _is_ranked(backend)):
             return backend
     raise UnavailableError("no installed backend can run this network; `snnsim backends` says why")
 
@@ -93,8 +93,17 @@ def _find(name: Any) -> Backend:
     return backend
 
 
-def _named(name: str, plan: Plan) -> Backend:
+def _is_ranked(backend: Backend) -> bool:
+    """Whether its engines can be spread over several processes."""
+    return getattr(backend, "ranked", False)
+
+
+def _named(name: str, plan: Plan, processes: int) -> Backend:
     backend = _find(name)
+    if processes > 1 and not _is_ranked(backend):
+        ranked = " or ".join(sorted(name for name, each in backends().items() if _is_ranked(each)))
+        text = f"{name} runs in one process, and {processes} were started together; over MPI take {ranked}"
+        raise InputError(Problem("backend", text))
     if refused := backend.refuses(plan):
         raise InputError(refused)
     return backend

@@ -20,11 +20,12 @@ from snnsim.interrupt import interruptible
 from snnsim.lowering import make_plan
 from snnsim.network import Network
 from snnsim.places import placed
-from snnsim.preflight import check_call, check_run
+from snnsim.preflight import check_call, check_processes, check_run
 from snnsim.program import Program, Progress
-from snnsim.recording import Recorder
-from snnsim.result import Result
+from snnsim.recording import Recorder, RecordingPlan
+from snnsim.result import Elsewhere, Result
 from snnsim.saved import read_checkpoint
+from snnsim.world import World, world_of
 
 
 class _Unkept(Recorder):
@@ -41,25 +42,32 @@ class Interrupted(RunError):
     """A run that Ctrl-C ended; everything up to there is saved."""
 
 
-def compile(net: Network, backend: str = "auto", threads: int | None = None) -> Program:
+def compile(net: Network, backend: str = "auto", threads: int | None = None, comm: Any = None) -> Program:
     """A program that can be run in pieces, inspected, changed, saved and resumed.
 
     backend: a name that the command ``snnsim backends`` lists, or ``auto`` for the fastest usable one. threads: None
-    takes every core.
+    takes every core. comm: a communicator of mpi4py, whose ranks run the network together; each of them calls this and
+    whatever it does with the program.
     Raises ``InputError`` where the backend cannot run the network, naming each part that it cannot, and where the
     network is too large for memory.
     """
+    return _compile(net, backend, threads, world_of(comm))
+
+
+def _compile(net: Network, backend: str, threads: int | None, world: World) -> Program:
     check_call(net, backend, threads)
+    check_processes(net, world.size)
     with placed(net.marks):
         net = registry.adapted(backend, net)
-        plan = make_plan(net)
-        return Program(net, plan, registry.choose(backend, plan), threads)
+        with world.agreed():
+            plan = make_plan(net, world)
+        return Program(net, plan, registry.choose(backend, plan, world.size), threads, world)
 
 
-def resume(path: str | Path, backend: str = "auto", threads: int | None = None) -> Program:
-    """The program whose state ``Program.save`` wrote to `path`, ready to go on, on any backend."""
+def resume(path: str | Path, backend: str = "auto", threads: int | None = None, comm: Any = None) -> Program:
+    """The program whose state ``Program.save`` wrote to `path`, ready to go on, on any backend and in any processes."""
     saved = read_checkpoint(path)
-    program = compile(loads(saved.network, saved.base_dir, file=str(path)), backend, threads)
+    program = compile(loads(saved.network, saved.base_dir, file=str(path)), backend, threads, comm)
     program.take(saved)
     return program
 
@@ -67,7 +75,7 @@ def resume(path: str | Path, backend: str = "auto", threads: int | None = None) 
 def run(
     net: Network, duration: Any = None, backend: str = "auto", threads: int | None = None,
     out: str | Path | None = None, overwrite: bool = False, checkpoint: str | Path | None = None,
-    resume_from: str | Path | None = None, progress: Progress | None = None, keep: bool = True,
+    resume_from: str | Path | None = None, progress: Progress | None = None, keep: bool = True, comm: Any = None,
 ) -> Result:
     """Simulate a network and give what it recorded.
 
@@ -75,19 +83,28 @@ def run(
     checkpoint: where to save the state at the end, or at Ctrl-C or SIGTERM. resume_from: a checkpoint to go on from, up
     to `duration` in all; `out` is then continued, or begins there where it does not exist. progress: called with (steps
     done, steps in all). keep: False throws away what would be recorded to memory; the summary counts it all the same.
+    comm: a communicator of mpi4py, whose ranks all call this with the same arguments: the first one records, and the
+    result of the others has the summary only.
     Raises ``InputError`` before anything is computed, ``RunError`` where a run cannot finish, saying what is saved.
     """
+    world = world_of(comm)
     check_call(net, backend, threads)
-    asked = check_run(net, duration, out, overwrite, checkpoint, resume_from, keep)
-    program = compile(net, backend, threads)
+    with world.agreed():   # the first one's files are not there yet, but those of the others would be the same ones
+        files: dict[str, Any] = {"out": out, "overwrite": overwrite, "checkpoint": checkpoint} if world.leads else {}
+        asked = check_run(net, duration, resume_from=resume_from, keep=keep and world.leads, **files)
+    program = _compile(net, backend, threads, world)
     if asked.saved is not None:
         program.take(asked.saved)
-    recorder = _recorder(program, out, overwrite, asked.saved is not None, keep)
+    plan = program.recording_plan(provenance(program))
+    with world.agreed():
+        recorder = _recorder(program, plan, out, overwrite, asked.saved is not None, keep) if world.leads else None
+    if recorder is None:
+        return _follow(program, plan, out, asked.steps, checkpoint)
     return _finish(program, recorder, asked.steps, checkpoint, progress)
 
 
-def _recorder(program: Program, out: str | Path | None, overwrite: bool, go_on: bool, keep: bool) -> Recorder:
-    plan = program.recording_plan(provenance(program))
+def _recorder(program: Program, plan: RecordingPlan, out: str | Path | None, overwrite: bool, go_on: bool, keep: bool,
+              ) -> Recorder:
     if out is None and not keep:
         return _Unkept(plan)
     if go_on and out is not None and Path(out).exists():
@@ -103,11 +120,29 @@ def _finish(program: Program, recorder: Recorder, steps: int, checkpoint: str | 
             if program.done < steps:
                 _stop(program, recorder, steps, checkpoint, request.by)
             summary = summarise(program, recorder.out)
-            result = recorder.close(summary)
+            with program.world.agreed():
+                result = recorder.close(summary)
         if checkpoint is not None:
             program.save(checkpoint)
     result.summary = summary
     return result
+
+
+def _follow(program: Program, plan: RecordingPlan, out: str | Path | None, steps: int, checkpoint: str | Path | None,
+            ) -> Result:
+    """What the processes do that do not record, at the same points as ``_finish``."""
+    with interruptible() as request:
+        program.run_steps(steps - program.done, stop=request)
+        stopped = program.done < steps
+        if not stopped:
+            summary = summarise(program, out)
+            with program.world.agreed():
+                pass
+        if checkpoint is not None:
+            program.save(checkpoint)
+    if stopped:
+        raise Interrupted(f"stopped at {program.time:g} ms of {steps * program.plan.dt:g} ms")
+    return Result([Elsewhere(plan, program.done, summary)], None if out is None else Path(out))
 
 
 def _stop(program: Program, recorder: Recorder, steps: int, checkpoint: str | Path | None, by: str) -> NoReturn:
@@ -149,7 +184,8 @@ def summarise(program: Program, out: str | Path | None = None) -> dict[str, Any]
         "spikes": int(program.counts.sum()), "rates_hz": rates, "build_s": program.build_s,
         "compile_s": program.compile_s, "run_s": program.run_s,
         "rtf": program.run_s / (program.ran * plan.dt * 1e-3) if program.ran else 0.0,
-        "peak_mb": peak_mb(), "out": None if out is None else str(out),
+        "peak_mb": program.world.most(round(peak_mb() * 1024))[0] / 1024, "out": None if out is None else str(out),
+        **({"processes": program.world.size} if program.world.size > 1 else {}),
         **{name: facts[name] for name in ("how", "device_mb") if name in facts},
     }
 

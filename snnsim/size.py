@@ -14,6 +14,7 @@ from snnsim.errors import InputError, Problem
 from snnsim.graph import Current, Noise, Poisson, Population, Projection
 from snnsim.memory import available, in_words
 from snnsim.synaptic import Synaptic
+from snnsim.world import ALONE, World
 
 if TYPE_CHECKING:
     from snnsim.network import Network
@@ -52,9 +53,9 @@ def _is_constant(value: Value) -> bool:
     return value.constant is not None
 
 
-def refuse_network(net: Network) -> None:
+def refuse_network(net: Network, world: World = ALONE) -> None:
     """Raise ``InputError`` where a network cannot fit into memory whatever runs it; nothing has been drawn yet."""
-    refuse(network_bytes(net), sum(p.n for p in net.populations.values()),
+    refuse(world.beside * network_bytes(net), sum(p.n for p in net.populations.values()),
            sum(p.bound.synapses for p in net.projections))
 
 

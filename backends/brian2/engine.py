@@ -38,7 +38,7 @@ from snnsim.backends.brian2.inputs import Feed
 from snnsim.backends.brian2.language import own
 from snnsim.backends.brian2.learning import Learning
 from snnsim.backends.brian2.wiring import Wiring, sums
-from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, InOneProcess, Spikes, rows_between
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, Population
 from snnsim.plastic import Sent, WeightLog
@@ -46,7 +46,7 @@ from snnsim.plastic import Sent, WeightLog
 REFRACTORY = "refractory"
 
 
-class Brian2Engine:
+class Brian2Engine(InOneProcess):
     """Runs a plan in Brian2, in this process and in double precision."""
 
     threads = 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from snnsim.errors import Problem
 from snnsim.plan import Plan
+from snnsim.world import ALONE, World
 
 if TYPE_CHECKING:
     from snnsim.backends.cpu.engine import CpuEngine
@@ -16,7 +17,7 @@ class CpuBackend:
 
     name = "cpu"
     about = "compiled loops on the cores of this machine; the default"
-    rank = 10
+    rank, ranked = 10, True
 
     def lacks(self) -> str | None:
         """Numba, where it cannot be imported."""
@@ -38,18 +39,18 @@ class CpuBackend:
         """Nothing yet: every model and rule has an emitter."""
         return []
 
-    def memory(self, plan: Plan, threads: int | None = None) -> int:
-        """States, synapses as they are packed, lists of spikes, and what packing takes."""
-        from snnsim.backends.cpu.engine import usable_cores
+    def memory(self, plan: Plan, threads: int | None = None, world: World = ALONE) -> int:
+        """States, synapses as they are packed, lists of spikes, and what packing takes, in one process."""
+        from snnsim.backends.cpu.engine import own_cores
         from snnsim.backends.cpu.size import memory
 
-        return memory(plan, threads or usable_cores())
+        return memory(plan, threads or own_cores(world), world)
 
-    def compile(self, plan: Plan, threads: int | None = None) -> CpuEngine:
+    def compile(self, plan: Plan, threads: int | None = None, world: World = ALONE) -> CpuEngine:
         """The engine of a plan; by default one thread for each core that this process may use."""
         from snnsim.backends.cpu.engine import CpuEngine
 
-        return CpuEngine(plan, threads)
+        return CpuEngine(plan, threads, world)
 
 
 backend = CpuBackend()

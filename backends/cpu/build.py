@@ -29,8 +29,7 @@ def meeting_interval(plan: Plan, slices: Slices) -> int:
     if any(p.level for p in plan.populations):
         return 1
     dendritic = [p.delays[0] - p.plastic.axonal for p in plan.projections if p.plastic is not None]
-    most = max(sum(slices.size(k, t) for k in range(len(plan.populations))) for t in range(slices.parts))
-    return max(1, min(plan.min_delay, *dendritic, _MOST_EPOCH, _ROOM // max(1, most)))
+    return max(1, min(plan.min_delay, *dendritic, _MOST_EPOCH, _ROOM // max(1, slices.most)))
 
 
 @dataclass

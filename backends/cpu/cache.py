@@ -28,18 +28,10 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
     return cachefolder.compiled("cpu", **options)
 
 
-def forget() -> None:
-    """Remove all machine code from the disk, that of shared loops too, and generated modules from this process."""
-    for name in [name for name in sys.modules if name.startswith(_PREFIX)]:
-        del sys.modules[name]
-    for path in folder().rglob("*.nb[ci]"):
-        path.unlink(missing_ok=True)
-
-
 @lru_cache(maxsize=1)
 def _shared() -> bytes:
     """Digest of the functions that generated modules call, and of how: machine code holds copies of them."""
-    kernels = (f"{part}kernels.py" for part in ("", "graded_", "plastic_", "learning_", "coupling_"))
+    kernels = (f"{part}kernels.py" for part in ("", "graded_", "plastic_", "learning_", "coupling_", "exchange_"))
     names = ("cache.py", "intrinsics.py", *kernels)
     return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in names)).digest()
 

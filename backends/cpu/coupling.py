@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from snnsim.backends.cpu.driver import argument_name
 from snnsim.backends.cpu.plastic_build import index_type
 from snnsim.backends.cpu.plastic_kernels import sort_by
 from snnsim.plan import Plan, Projection
-from snnsim.plastic import added, coupled_numbers, coupled_variables, coupling_of
+from snnsim.plastic import coupled, coupled_numbers, coupled_variables, coupling_of, diverged, first_wrong
 from snnsim.slices import Slices
+from snnsim.world import ALONE, World
 
 Parts = list[dict[str, Any]]
 _AS_DRAWN = 64  # bytes of a synapse before it is packed, with its copies
@@ -60,8 +62,8 @@ def coupled_memory(plan: Plan) -> int:
 class Couplings:
     """All couplings of a network."""
 
-    def __init__(self, plan: Plan, slices: Slices) -> None:
-        self.plan, self.slices, self.numbers = plan, slices, coupled_numbers(plan)
+    def __init__(self, plan: Plan, slices: Slices, world: World = ALONE) -> None:
+        self.plan, self.slices, self.world, self.numbers = plan, slices, world, coupled_numbers(plan)
         self.loops = {k: CouplingPrinter(coupling_of(p).program, plan.dtype, p.constant_weight).loop()
                       for k in self.numbers for p in [plan.projections[k]]}
         self.published = {(k, variable): np.zeros((2, plan.populations[k].n), plan.dtype)
@@ -122,26 +124,33 @@ class Couplings:
                 stored, offset = (part[argument_name(k, kind, variable)] for kind in ("state", "offset"))
                 publish(stored, offset, values[done & 1, low:high])
 
-    @property
-    def fault(self) -> float:
-        """The step in which a coupling first added more than it may; infinite where none did."""
-        return min((int(part["diverged"][0]) for part in self.parts if part["diverged"][0]), default=math.inf)
+    def sharing(self) -> list[Callable[[int], Any]]:
+        """What begins to share the coupled variables after a step, where several processes run the network."""
+        return [partial(self._share, k, values) for (k, _), values in self.published.items()]
 
-    def check(self) -> None:
-        """``NumericalError`` that names the first synapse that added more than it may."""
-        if not math.isinf(step := self.fault):
-            for number in self.numbers:
-                self._check(number, int(step))
+    def _share(self, population: int, values: np.ndarray, step: int) -> Any:
+        owned = [self.slices.owned(population, rank) for rank in range(self.slices.ranks)]
+        world: Any = self.world
+        counts = [high - low for low, high in owned]
+        return world.comm.Iallgatherv(world.mpi.IN_PLACE, [values[step & 1], counts])
 
-    def _check(self, number: int, step: int) -> None:
+    def wrong(self) -> tuple[Any, ...] | None:
+        """The first synapse that added more than it may: step, 0, projection, source, target and what to say of it."""
+        step = min((int(part["diverged"][0]) for part in self.parts if part["diverged"][0]), default=0)
+        for number in self.numbers if step else ():
+            if (found := self._wrong(number, step)) is not None:
+                return step, 0, number, *found
+        return None
+
+    def _wrong(self, number: int, step: int) -> tuple[int, int, str] | None:
         """The threads stopped before they wrote over what `step` began with: compute the same once more."""
-        it = self.plan.projections[number]
-        variable = coupling_of(it).variable
-        added(self.plan, it, step, self._table(number),
-              *(self.published[k, variable][(step - 1) & 1] for k in (it.source, it.target)))
+        it, table = self.plan.projections[number], self._table(number)
+        before = (self.published[k, coupling_of(it).variable][(step - 1) & 1] for k in (it.source, it.target))
+        found = first_wrong(it, table["source"], table["target"], coupled(self.plan, it, table, *before))
+        return None if found is None else (*found[:2], str(diverged(self.plan, it, *found[:2], step, found[2])))
 
     def _table(self, number: int) -> dict[str, np.ndarray]:
-        """source, target and weight of all synapses of a projection."""
+        """source, target and weight of the synapses of a projection that this process has."""
         found = []
         for thread, part in enumerate(self.parts):
             rows, sources, weights = (part[f"c{number}_{name}"] for name in ("rows", "sources", "weights"))

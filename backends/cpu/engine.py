@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from snnsim.backends.cpu import cache
 from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.driver import BundleShape, make_driver
 from snnsim.backends.cpu.emit import emit_update
+from snnsim.backends.cpu.exchange import Exchange
 from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.loops import Loops
 from snnsim.backends.cpu.parts import Part, PartMaker
@@ -25,23 +25,24 @@ from snnsim.backends.cpu.population_driver import PopulationShape, argument_name
 from snnsim.backends.cpu.population_parts import kind_of
 from snnsim.backends.cpu.spikes import SpikeLists
 from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
-from snnsim.errors import InputError
+from snnsim.errors import InputError, NumericalError
 from snnsim.ir.printing import Update
 from snnsim.plan import Plan, Population
 from snnsim.slices import Slices
+from snnsim.world import ALONE, Ranks, World
 
 _OVERFLOW = 32
 
 
 class CpuEngine:
-    """Runs a plan with compiled loops. Spikes do not depend on the number of threads."""
+    """Runs a plan with compiled loops. Spikes depend neither on the number of threads nor on that of processes."""
 
     overlaps, longest = False, LONGEST_CHUNK
 
-    def __init__(self, plan: Plan, threads: int | None = None) -> None:
-        self.plan, self.done = plan, 0
-        self.threads = threads or usable_cores()
-        self.slices = Slices.of(plan, self.threads)
+    def __init__(self, plan: Plan, threads: int | None = None, world: World = ALONE) -> None:
+        self.plan, self.done, self.world = plan, 0, world
+        self.threads = threads or own_cores(world)
+        self.slices = Slices.of(plan, self.threads, world.rank, world.size)
         self.places = lay_out(plan, self.slices)
         self.bundles = make_bundles(plan, self.places)
         self.epoch = meeting_interval(plan, self.slices)
@@ -49,8 +50,8 @@ class CpuEngine:
         began = time.perf_counter()
         self.updates = [self._update(p) for p in plan.populations]
         self.groups = find_groups(map(partial(kind_of, plan), plan.populations, self.updates), self.updates)
-        self.plastic = Plastic(plan, self.slices, self.places, self.wide, self.epoch)
-        self.couplings = Couplings(plan, self.slices)
+        self.plastic = Plastic(plan, self.slices, self.places, self.wide, self.epoch, world)
+        self.couplings = Couplings(plan, self.slices, world)
         self.compile_s = time.perf_counter() - began
         self.pool = ThreadPoolExecutor(self.threads)
         list(self.pool.map(lambda p: p.bound.prepared(fast_words), plan.projections))
@@ -60,6 +61,7 @@ class CpuEngine:
         self.plastic.attach(self.parts)
         self.couplings.attach(self.parts)
         self._make_history()
+        self.synapses = int(world.before(np.array([self._built()]))[1][0])
         self._warm()
 
     # --- making the program ------------------------------------------------------------------------------------
@@ -72,7 +74,8 @@ class CpuEngine:
     def _loops(self) -> Loops:
         shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
         bundles = [BundleShape(b.kind, b.level, b.graded) for b in self.bundles]
-        make = partial(make_driver, self.groups, shapes, bundles, self.plastic.shapes(), self.couplings.shapes())
+        make = partial(make_driver, self.groups, shapes, bundles, self.plastic.shapes(), self.couplings.shapes(),
+                       self.exchange is not None)
         return Loops(make, self.parts, self._shared(0))
 
     def _add_more(self, part: Part, thread: int) -> None:
@@ -91,31 +94,34 @@ class CpuEngine:
     def _make_history(self) -> None:
         deferred = [d for b in self.bundles if b.kind != "ring" for d in b.delays]
         kept = max([*deferred, self.epoch, self.plan.max_delay]) + 1
-        most = max(1, max(sum(self.slices.size(k, t) for k in range(len(self.plan.populations)))
-                          for t in range(self.threads)))
-        room = most * self.epoch * (2 if self._counts() else 1)
-        self.spikes = SpikeLists(self.threads, self.plan.neurons, kept, room, self.plan.graded)
+        room = max(1, self.slices.most) * self.epoch * (2 if self._counts() else 1)
+        lists = self.threads + (self.world.size > 1)
+        self.spikes = SpikeLists(lists, self.plan.neurons, kept, room, self.plan.graded)
         self.sync = np.zeros(SYNC_WORDS, np.int64)
         levels = max((p.level for p in self.plan.populations), default=0) + 1
-        shared = np.zeros((self.threads, levels), np.int64)
+        shared = np.zeros((lists, levels + 1), np.int64)
         for part in self.parts:
             part["levels"] = shared
+        self.exchange = self._make_exchange(room, levels) if isinstance(self.world, Ranks) else None
+
+    def _make_exchange(self, room: int, levels: int) -> Exchange:
+        assert isinstance(self.world, Ranks)
+        # In a step with levels nobody can stop before its end: there must be room for all that it can do.
+        reserve = self.world.size * self.threads * room if levels > 1 else 0
+        sharing = [*self.couplings.sharing(), *self.plastic.sharing()]
+        return Exchange(self.world, self.threads, room, self.epoch, reserve, self.plan.graded, sharing)
 
     def _warm(self) -> None:
         """Compile (or load) the loop now, with no step to do, so that the time shows as compilation."""
         began = time.perf_counter()
         self._open(1)
         self.loops = self._loops()
-        try:
-            self._load()
-        except Exception:  # damaged machine code on disk raises many kinds of errors: compile it anew, once
-            cache.forget()
-            self._load()
-        self.compile_s += time.perf_counter() - began
-
-    def _load(self) -> None:
-        self.loops.load()
+        for turn in range(1 + (self.world.size > 1)):     # the first on a machine compiles for the others
+            if turn == min(self.world.at_home, 1):
+                self.loops.load()
+            self.world.meet()
         self._call(0)
+        self.compile_s += time.perf_counter() - began
 
     def _open(self, steps: int) -> None:
         """Make room for what `steps` further steps do."""
@@ -124,28 +130,34 @@ class CpuEngine:
         self.couplings.open(self.done)
         for number, trace in enumerate(self.plan.traces):
             rows = rows_between(self.done, steps, trace.every)
-            out = np.zeros((rows, trace.units.size), self.plan.dtype)
+            out = np.zeros((rows, self.parts[0][f"t{number}_width"]), self.plan.dtype)
             for part in self.parts:
                 part[f"t{number}_out"], part[f"t{number}_first"] = out, self.done // trace.every + 1
 
     def _shared(self, steps: int) -> dict[str, Any]:
         """What all threads share in a call."""
         spikes = self.spikes
-        payloads = {"payloads": spikes.payloads} if self.plan.graded else {}
-        return dict(first=self.done, steps=steps, base=spikes.base, epoch=self.epoch, room=spikes.room, sync=self.sync,
-                    ids=spikes.ids, start=spikes.start, **payloads)
+        told = self.exchange.arguments() if self.exchange else {}
+        return dict(lists=spikes.lists, first=self.done, steps=steps, base=spikes.base, epoch=self.epoch,
+                    room=spikes.room, sync=self.sync, ids=spikes.ids, payloads=spikes.payloads, start=spikes.start,
+                    **told)
 
     def _call(self, steps: int) -> int:
         """Run all threads; returns the steps done, fewer than asked for where the lists of spikes are full."""
         open_barrier(self.sync)
+        if self.exchange:
+            self.exchange.open(self.spikes)
         arguments = enumerate(self.loops.arguments(self._shared(steps)))
         waiting = [self.pool.submit(self._work, t, given) for t, given in arguments]
-        return min(int(w.result()) for w in waiting)
+        done = min(int(w.result()) for w in waiting)
+        if self.exchange:
+            self.exchange.close(self.spikes, self.threads)
+        return done
 
     def _work(self, thread: int, call: tuple[Any, ...]) -> int:
         """What a thread of the pool does. Threads that spin on one core would take turns: begin on one's own."""
-        if self.threads > 1:
-            move_to_core(thread)
+        if self.threads * self.world.beside > 1:
+            move_to_core(self.world.at_home * self.threads + thread)
         return int(self.loops.runs[thread](*call))
 
     def advance(self, steps: int) -> Chunk:
@@ -161,22 +173,30 @@ class CpuEngine:
         self._check()
         self.done += done
         spikes = self.spikes.gather(self.done, done)
-        traces = [self.parts[0][f"t{k}_out"][: rows_between(self.done - done, done, t.every)]
-                  for k, t in enumerate(self.plan.traces)]
+        traces = [self._trace(k, rows_between(self.done - done, done, t.every)) for k, t in enumerate(self.plan.traces)]
         weights = self.plastic.records(self.done - done, done)
         return Chunk(done, spikes.step, spikes.unit, traces, weights, spikes.payload)
 
+    def _trace(self, number: int, rows: int) -> np.ndarray:
+        """What was recorded: the columns of all processes in the order asked for."""
+        out = self.world.gather(self.parts[0][f"t{number}_out"][:rows])
+        order = self.parts[0][f"t{number}_order"]
+        return out if order is None or not out.size else out[:, order]
+
     def _check(self) -> None:
         """Raise what a synapse did wrong first: in a step, couplings act before plastic synapses."""
-        if self.couplings.fault <= self.plastic.fault:
-            self.couplings.check()
-        self.plastic.check()
+        wrong = self.world.first(min((it for it in (self.couplings.wrong(), self.plastic.wrong()) if it), default=None))
+        if wrong is not None:
+            raise NumericalError(wrong[-1])
 
     def _make_room(self, done: int) -> bool:
         """Longer lists where some were too short for the last call; True where one was."""
         logs, spikes = self.plastic.grow_logs(), done == 0 or bool(self.sync[_OVERFLOW])
+        if self._counts() or self.plastic.logs:
+            logs, spikes = map(bool, self.world.most(logs, spikes))
         if spikes:
-            self.spikes.grow(self.done)
+            with self.world.agreed():
+                self.spikes.grow(self.done)
         return logs or spikes
 
     def _counts(self) -> bool:
@@ -208,7 +228,12 @@ class CpuEngine:
 
     def get(self, population: int, state: str) -> np.ndarray:
         """A copy of a state, [n]."""
-        return np.concatenate([part[argument_name(population, "state", state)] for part in self.parts])
+        return self.world.share(self.own(population, state)[1])
+
+    def own(self, population: int, state: str) -> tuple[int, np.ndarray]:
+        """See ``snnsim.engine``."""
+        own = np.concatenate([part[argument_name(population, "state", state)] for part in self.parts])
+        return self.slices.own(population)[0], own
 
     def set(self, population: int, state: str, values: np.ndarray) -> None:
         """Overwrite a state, [n]."""
@@ -249,6 +274,10 @@ class CpuEngine:
         """source, target, delay and w; see ``snnsim.engine``."""
         return self.plastic.synapses_of(projection)
 
+    def ends_of(self, projection: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Source and target of some; see ``snnsim.engine``."""
+        return self.plastic.ends_of(projection, synapses)
+
     def _refill(self, part: Part, name: str, step: np.ndarray, unit: np.ndarray, factor: np.ndarray | None) -> None:
         """What spikes under way will do after step `done`, put back into a ring."""
         ring, rows = part[f"{name}_ring"], part[f"{name}_rows"]
@@ -261,9 +290,8 @@ class CpuEngine:
             weights = np.broadcast_to(part[f"{name}_weights"][synapses], when.shape)[ahead]
             np.add.at(ring, (when[ahead] % ring.shape[0], places), (weights * times).astype(ring.dtype))
 
-    @property
-    def synapses(self) -> int:
-        """How many there are."""
+    def _built(self) -> int:
+        """How many synapses this process has."""
         rows = [f"b{k}_rows" for k in range(len(self.bundles))] + [f"x{k}_rows" for k in self.plastic.numbers]
         rows += [f"c{k}_rows" for k in self.couplings.numbers]
         return sum(int(part[name][-1]) for part in self.parts for name in rows)
@@ -295,6 +323,11 @@ def move_to_core(number: int) -> None:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[number % len(cores)]})
         os.sched_setaffinity(0, cores)
+
+
+def own_cores(world: World) -> int:
+    """Threads of a process by default: its share of the cores that processes on its machine may use, as all have."""
+    return -world.most(-max(1, usable_cores() // world.beside))[0]
 
 
 def usable_cores() -> int:

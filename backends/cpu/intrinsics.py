@@ -160,6 +160,17 @@ def by_address(address, arguments, expected, result):  # type: ignore[no-untyped
 
 
 @intrinsic
+def call_out(typingctx, address, value):  # type: ignore[no-untyped-def]
+    """What the C function ``int64_t f(int64_t)`` at an address returns."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        place = builder.inttoptr(args[0], ir.FunctionType(_I64, [_I64]).as_pointer())
+        return builder.call(place, [args[1]])
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
 def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
     """Begin to load the cache line of array[index], which may lie beyond the end."""
 
@@ -233,6 +244,23 @@ def arrive(sync, threads):  # type: ignore[no-untyped-def]
         atomic_store(sync, 0, 0)
         _release(sync, generation + 1)
     return generation
+
+
+@compiled()
+def arrive_first(sync, threads):  # type: ignore[no-untyped-def]
+    """As ``arrive``, but the last one leaves the others waiting until it calls ``release``; returns whether it is."""
+    generation = atomic_load(sync, 8)
+    if threads > 1 and atomic_add(sync, 0, 1) != threads - 1:
+        return generation, False
+    atomic_store(sync, 0, 0)
+    return generation, True
+
+
+@compiled()
+def release(sync, threads, generation):  # type: ignore[no-untyped-def]
+    """Let the threads go on that have arrived."""
+    if threads > 1:
+        _release(sync, generation + 1)
 
 
 @compiled()

@@ -83,39 +83,39 @@ class LearningSynapses:
 
     # --- state -------------------------------------------------------------------------------------------------------
 
-    def table(self) -> dict[str, np.ndarray]:
+    def synapses(self) -> dict[str, np.ndarray]:
         """source, target, delay, w and the tags that matter; see ``snnsim.engine``."""
-        ranks = self.of.ranks(self.number)
-        out = {name: np.ones(sum(rank.size for rank in ranks), np.int64) for name in ("source", "target", "delay")}
-        for thread, (rank, part) in enumerate(zip(ranks, self.of.parts, strict=True)):
-            rows = part[f"x{self.number}_rows"].astype(np.int64)
-            out["source"][rank] = np.repeat(np.arange(rows.size - 1), np.diff(rows))
-            out["target"][rank] = self._targets(part, rank.size) + self.of.low(self.number, thread)
-        return out | self._states()
+        table = self.of.table(self.number, lambda part, where: self.targets(part, np.arange(where.start, where.stop)),
+                              lambda part, where: np.ones(where.stop - where.start, np.int64))
+        return table | {name: np.asarray(column) for name, column in self._states(for_all=True).items()}
 
-    def _targets(self, part: dict[str, Any], synapses: int) -> np.ndarray:
+    def targets(self, part: int, at: np.ndarray) -> np.ndarray:
+        """The targets of some synapses of a part, counted from its first one."""
+        own = self.of.parts[part]
         if is_dense(self.it):
-            return np.arange(synapses) % max(1, part[f"x{self.number}_n_target"])
-        return part[f"x{self.number}_targets"][:synapses].astype(np.int64)
+            return at % max(1, own[f"x{self.number}_n_target"])
+        return own[f"x{self.number}_targets"][at].astype(np.int64)
 
-    def _states(self) -> dict[str, np.ndarray]:
-        return {name: self.of.joined(self.number, f"state_{name}").astype(np.int64) for name in self.rule.states}
+    def _states(self, for_all: bool = False) -> dict[str, Any]:
+        order = self.of.order(self.number)
+        return {name: self.of.column(self.number, f"state_{name}", order, np.int64, for_all)
+                for name in self.rule.states}
 
-    def get(self, done: int) -> dict[str, np.ndarray]:
+    def get(self, done: int) -> dict[str, Any]:
         """See ``Engine.plasticity``."""
         pre, post = (kept_of_units(self.rule, side) for side in ("pre", "post"))
         values = {public: self.of.parts[0][f"x{self.number}_{name}"] for name, public in pre.items()}
-        for name, public in post.items():
-            values[public] = np.concatenate([part[f"x{self.number}_{name}"] for part in self.of.parts])
+        values |= {public: self.of.of_units(f"x{self.number}_{name}") for name, public in post.items()}
         values["arrivals"] = self.of.rows(self.number, "ring", *self.of.ahead(self.number, done))
         return self._states() | {name: array.astype(np.int64) for name, array in values.items()}
 
-    def set(self, done: int, values: Mapping[str, np.ndarray]) -> None:
+    def set(self, done: int, values: Mapping[str, Any]) -> None:
         """See ``Engine.set_plasticity``."""
-        for thread, (part, ranks) in enumerate(zip(self.of.parts, self.of.ranks(self.number), strict=True)):
+        order = self.of.order(self.number)
+        for name in self.rule.states:
+            self.of.set_column(self.number, f"state_{name}", order, values[name])
+        for thread, part in enumerate(self.of.parts):
             own = slice(*self.of.slices.bounds(self.it.target, thread))
-            for name in self.rule.states:
-                part[f"x{self.number}_state_{name}"][: ranks.size] = values[name][ranks]
             for name, public in kept_of_units(self.rule, "pre").items():
                 part[f"x{self.number}_{name}"][...] = values[public]
             for name, public in kept_of_units(self.rule, "post").items():

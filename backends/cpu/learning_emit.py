@@ -55,7 +55,7 @@ class LearningPrinter:
         where = f"ids[t], a, b, {self.use(f'first_{end}')}, {self.use(f'n_{end}')}"
         lines = [*([self._send(where)] if side == "pre" else []), *(self._again(side, where) if self.long else []),
                  f"mark({self.use(f'last_{side}')}, moment, {where})"]
-        return ["for t in range(threads):", "    a, b = start[t, h - 1], start[t, h]", "    if a < b:",
+        return ["for t in range(lists):", "    a, b = start[t, h - 1], start[t, h]", "    if a < b:",
                 *deeper(2, *lines)]
 
     def _send(self, where: str) -> str:

@@ -72,8 +72,18 @@ class PartMaker:
             part[f"b{k}_ring"] = np.zeros((max(bundle.delays) + 1, packed.end - packed.base), self.sums)
 
     def _add_trace(self, part: Part, thread: int, number: int) -> None:
+        """Which columns of this process's rows its units have, and which of all columns those of all processes are."""
         trace = self.plan.traces[number]
+        columns = self._asked(number, *self.slices.own(trace.population))
         low, high = self.slices.bounds(trace.population, thread)
-        columns = np.flatnonzero((trace.units >= low) & (trace.units < high))
-        part[f"t{number}_columns"], part[f"t{number}_units"] = columns, trace.units[columns] - low
-        part[f"t{number}_every"] = trace.every
+        own = np.flatnonzero((trace.units[columns] >= low) & (trace.units[columns] < high))
+        part[f"t{number}_columns"], part[f"t{number}_units"] = own, trace.units[columns[own]] - low
+        part |= {f"t{number}_every": trace.every, f"t{number}_width": columns.size, f"t{number}_order": None}
+        if self.slices.ranks > 1:
+            owned = (self._asked(number, *self.slices.owned(trace.population, r)) for r in range(self.slices.ranks))
+            part[f"t{number}_order"] = np.argsort(np.concatenate(list(owned)))
+
+    def _asked(self, number: int, low: int, high: int) -> np.ndarray:
+        """Columns of a trace whose units are in [low, high)."""
+        units = self.plan.traces[number].units
+        return np.flatnonzero((units >= low) & (units < high))

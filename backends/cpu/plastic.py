@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,16 @@ from snnsim.backends.cpu.driver import argument_name
 from snnsim.backends.cpu.learning import LearningSynapses, learning_shape
 from snnsim.backends.cpu.learning_emit import LearningPrinter
 from snnsim.backends.cpu.plastic_build import PlasticMaker, rule_shape
-from snnsim.backends.cpu.plastic_columns import Columns, Parts
+from snnsim.backends.cpu.plastic_columns import Columns, Order, Parts
 from snnsim.backends.cpu.plastic_driver import PlasticShape
 from snnsim.backends.cpu.plastic_emit import Rule, RulePrinter
 from snnsim.backends.cpu.plastic_kernels import keep_variable
 from snnsim.engine import rows_between
-from snnsim.errors import NumericalError
-from snnsim.plan import Plan
+from snnsim.plan import Plan, WeightRequest
 from snnsim.plastic import out_of_bounds
 from snnsim.slices import Slices
 from snnsim.synapse_rules import rule_of
+from snnsim.world import ALONE, World
 
 _LOG = 1 << 12  # events that a log holds at first
 
@@ -30,14 +30,15 @@ _LOG = 1 << 12  # events that a log holds at first
 class Plastic(Columns):
     """All plastic and learning projections of a network. epoch: steps between meetings of the threads."""
 
-    def __init__(self, plan: Plan, slices: Slices, places: Places, wide: bool, epoch: int) -> None:
-        super().__init__(plan, slices)
+    def __init__(self, plan: Plan, slices: Slices, places: Places, wide: bool, epoch: int,
+                 world: World = ALONE) -> None:
+        super().__init__(plan, slices, world)
         self.numbers = [k for k, p in enumerate(plan.projections) if p.rule is not None]
         self.rules = {k: self._printed(k, wide) for k in self.numbers}
-        rings = {k: np.zeros((2 * epoch + 2) * plan.populations[v[0]].n, plan.dtype)
-                 for k in self.numbers if (v := self._variable(k)) is not None}
+        self.rings = {k: np.zeros((2 * epoch + 2) * plan.populations[v[0]].n, plan.dtype)
+                      for k in self.numbers if (v := self._variable(k)) is not None}
         sums = np.int64 if wide else np.int32
-        self.maker = PlasticMaker(plan, slices, places, sums, self.rules, rings)
+        self.maker = PlasticMaker(plan, slices, places, sums, self.rules, self.rings)
         self.learning = {k: LearningSynapses(self, k, places, sums) for k in self.numbers
                          if plan.projections[k].learning is not None}
 
@@ -61,6 +62,16 @@ class Plastic(Columns):
         return [PlasticShape(k, self.rules[k], tuple(i for i, r in requests if r.projection == k), self._variable(k))
                 for k in self.numbers]
 
+    def sharing(self) -> list[Callable[[int], Any]]:
+        """What begins to share a variable that modulates all synapses alike; others have it where it is used."""
+        single = [(k, v[0]) for k in self.rings if (v := self._variable(k)) and self.plan.populations[v[0]].n == 1]
+        return [partial(self._share, k, population) for k, population in single]
+
+    def _share(self, number: int, population: int, step: int) -> Any:
+        owner = next(r for r in range(self.slices.ranks) if self.slices.owned(population, r)[1])
+        world: Any = self.world
+        return world.comm.Ibcast(self.rings[number], root=owner)
+
     def add(self, part: dict[str, Any], thread: int) -> None:
         """Put the synapses of a thread into its part."""
         part["learned"] = np.zeros(1, np.int64)
@@ -70,33 +81,52 @@ class Plastic(Columns):
     def attach(self, parts: Parts) -> None:
         """Take the parts of all threads, once they are made."""
         self.parts = parts
-        for request, each in enumerate(self.plan.weights):
-            if not each.on_pre:
-                for part, (columns, synapses) in zip(parts, self._found(request), strict=True):
-                    part.update({f"w{request}_columns": columns, f"w{request}_synapses": synapses,
-                                 f"w{request}_every": each.every})
-        for number in {r.projection for r in self.plan.weights if r.on_pre}:
+        orders = {number: self.order(number) for number in {request.projection for request in self.plan.weights}}
+        self._asked = {k: self._ask(k, request, orders[request.projection])
+                       for k, request in enumerate(self.plan.weights) if not request.on_pre}
+        for number in sorted({r.projection for r in self.plan.weights if r.on_pre}):
             for thread, part in enumerate(parts):
-                self._watch(part, thread, number)
+                self._watch(part, thread, number, orders[number])
+
+    def _ask(self, number: int, request: WeightRequest, order: Order) -> tuple[int, np.ndarray]:
+        """Give each thread the columns of a request that are its own: how many this process has, and their order."""
+        found = [order.find(part, request.synapses) for part in range(len(self.parts))]
+        own = np.sort(np.concatenate([columns for columns, _ in found]))
+        for part, (columns, synapses) in zip(self.parts, found, strict=True):
+            part.update({f"w{number}_columns": np.searchsorted(own, columns), f"w{number}_synapses": synapses,
+                         f"w{number}_every": request.every})
+        return own.size, np.argsort(self.world.share(own))
 
     # --- numbers of synapses ---------------------------------------------------------------------------------------
-
-    def _found(self, request: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each thread: which synapses of a request are its own."""
-        return self.found(self.plan.weights[request].projection, self.plan.weights[request].synapses)
 
     def synapses_of(self, number: int) -> dict[str, np.ndarray]:
         """source, target, delay and w; see ``snnsim.engine``."""
         if number in self.learning:
-            return self.learning[number].table()
-        ranks, projection = self.ranks(number), self.plan.projections[number]
-        out = {name: np.empty(sum(rank.size for rank in ranks), np.int64) for name in ("source", "target", "delay")}
-        for thread, (rank, part) in enumerate(zip(ranks, self.parts, strict=True)):
-            rows, delays = part[f"x{number}_rows"], part[f"x{number}_delays"][: rank.size]
-            out["source"][rank] = np.repeat(np.arange(rows.size - 1), np.diff(rows.astype(np.int64)))
-            out["target"][rank] = part[f"x{number}_targets"][: rank.size].astype(np.int64) + self.low(number, thread)
-            out["delay"][rank] = projection.delays[0] + (delays.astype(np.int64) if delays.size else 0)
-        return out | {"w": self.joined(number, "state_w")}
+            return self.learning[number].synapses()
+        lowest = self.plan.projections[number].delays[0]
+
+        def delay(part: int, where: slice) -> np.ndarray:
+            delays = self.parts[part][f"x{number}_delays"]
+            return lowest + delays[where].astype(np.int64) if delays.size else np.full(where.stop - where.start, lowest)
+
+        table = self.table(number, lambda part, where: self.parts[part][f"x{number}_targets"][where], delay)
+        return table | {"w": np.asarray(self.column(number, "state_w", self.order(number), for_all=True))}
+
+    def ends_of(self, number: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Source and target of some synapses; see ``snnsim.engine``."""
+        order = self.order(number)
+        source = np.searchsorted(order.ends, synapses, "right") - 1
+        found = [order.find(part, synapses) for part in range(len(self.parts))]
+        own = np.concatenate([columns for columns, _ in found])
+        targets = np.concatenate([self._targets(number, part, at) for part, (_, at) in enumerate(found)])
+        target = np.empty(synapses.size, np.int64)
+        target[self.world.share(own)] = self.world.share(targets)
+        return source, target
+
+    def _targets(self, number: int, part: int, at: np.ndarray) -> np.ndarray:
+        if number in self.learning:
+            return self.learning[number].targets(part, at) + self.low(number, part)
+        return self.parts[part][f"x{number}_targets"][at].astype(np.int64) + self.low(number, part)
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -110,8 +140,8 @@ class Plastic(Columns):
         """See ``Engine.plasticity``."""
         if number in self.learning:
             return self.learning[number].get(done)
-        rule, first = rule_of(self.plan.projections[number]), self.parts[0]
-        values = {name: self.joined(number, f"state_{name}") for name in ("w", *rule.states)}
+        rule, first, order = rule_of(self.plan.projections[number]), self.parts[0], self.order(number)
+        values: dict[str, Any] = {name: self.column(number, f"state_{name}", order) for name in ("w", *rule.states)}
         values["last"] = first[f"x{number}_last"].copy()
         values["arrivals"] = self.rows(number, "ring", *self.ahead(number, done)).astype(np.int64)
         for trace in rule.traces:
@@ -122,7 +152,7 @@ class Plastic(Columns):
                 values[f"trace.{trace.name}.{side}"] = self.rows(number, f"{side}_{trace.name}",
                                                                   *self.behind(number, done))
         if (output := self._output(number)) is not None:
-            values["modulator"] = np.concatenate([part[output] for part in self.parts])
+            values["modulator"] = self.of_units(output)
         return values
 
     def _output(self, number: int) -> str | None:
@@ -130,15 +160,15 @@ class Plastic(Columns):
         variable = self._variable(number)
         return None if variable is None or variable[1] == "state" else argument_name(*variable)
 
-    def set(self, number: int, done: int, values: Mapping[str, np.ndarray]) -> None:
+    def set(self, number: int, done: int, values: Mapping[str, Any]) -> None:
         """See ``Engine.set_plasticity``."""
         if number in self.learning:
             self.learning[number].set(done, values)
             return
-        rule = rule_of(self.plan.projections[number])
-        for part, ranks in zip(self.parts, self.ranks(number), strict=True):
-            for name in ("w", *rule.states):
-                part[f"x{number}_state_{name}"][...] = values[name][ranks]
+        rule, order = rule_of(self.plan.projections[number]), self.order(number)
+        for name in ("w", *rule.states):
+            self.set_column(number, f"state_{name}", order, values[name])
+        for part in self.parts:
             part[f"x{number}_last"][...] = values["last"]
             for trace in rule.traces:
                 if trace.on != "post":
@@ -150,9 +180,9 @@ class Plastic(Columns):
                     self.set_rows(number, f"{side}_{trace.name}", *self.behind(number, done),
                                    values[f"trace.{trace.name}.{side}"])
         if (output := self._output(number)) is not None:
-            sizes = np.cumsum([part[output].size for part in self.parts])
-            for part, own in zip(self.parts, np.split(values["modulator"], sizes[:-1]), strict=True):
-                part[output][...] = own
+            population = self._variable(number)[0]  # type: ignore[index]
+            for thread, part in enumerate(self.parts):
+                part[output][...] = values["modulator"][slice(*self.slices.bounds(population, thread))]
 
     def memory(self) -> int:
         """Bytes of synapses."""
@@ -170,12 +200,11 @@ class Plastic(Columns):
     def open(self, done: int, steps: int) -> None:
         """Make room for what is recorded in the steps ahead, and note the modulating variables as they are."""
         for k, request in enumerate(self.plan.weights):
-            rows = 0 if request.on_pre else rows_between(done, steps, request.every)
-            out = np.zeros((rows, request.synapses.size), self.plan.dtype)
+            if request.on_pre:
+                continue
+            out = np.zeros((rows_between(done, steps, request.every), self._asked[k][0]), self.plan.dtype)
             for part in self.parts:
-                part[f"w{k}_out"] = out
-                if not request.on_pre:
-                    part[f"w{k}_first"] = done // request.every + 1
+                part[f"w{k}_out"], part[f"w{k}_first"] = out, done // request.every + 1
         for learning in self.learning.values():
             learning.open(done, steps)
         for number in self.numbers:
@@ -192,33 +221,23 @@ class Plastic(Columns):
             ring, rows, n, own, offset = (part[f"x{number}_modulator_{name}"] for name in names)
             keep_variable(ring, done % rows * n + own, part[argument_name(*variable)], offset)  # type: ignore[misc]
 
-    def check(self) -> None:
-        """``NumericalError`` that names the first synapse that sent more than it may."""
-        if found := self._faults():
-            raise self._error(*min(found))
-
-    @property
-    def fault(self) -> float:
-        """The step in which a synapse first sent more than it may; infinite where none did."""
-        return min((step for step, *_ in self._faults()), default=math.inf)
-
-    def _faults(self) -> list[tuple[int, int, int, int, int]]:
-        """Step, source, target, projection and thread."""
-        found = [(*part[f"x{k}_fault"].tolist(), k, thread) for k in self.numbers
-                 for thread, part in enumerate(self.parts)]
-        return [fault for fault in found if fault[0]]
-
-    def _error(self, step: int, source: int, target: int, number: int, thread: int) -> NumericalError:
-        sent = float(self.parts[thread][f"x{number}_found"][0])
-        projection = self.plan.projections[number]
-        return out_of_bounds(self.plan, projection, source, target + self.low(number, thread), step, sent)
+    def wrong(self) -> tuple[Any, ...] | None:
+        """The first synapse that sent more than it may: step, 1, source, target, projection and what to say of it."""
+        found = [(fault[0], 1, fault[1], fault[2] + self.low(k, thread), k, float(part[f"x{k}_found"][0]))
+                 for thread, part in enumerate(self.parts) for k in self.numbers
+                 if (fault := part[f"x{k}_fault"].tolist())[0]]
+        if not found:
+            return None
+        step, _, source, target, number, sent = first = min(found)
+        error = out_of_bounds(self.plan, self.plan.projections[number], source, target, step, sent)
+        return (*first[:-1], str(error))
 
     # --- what presynaptic events send -----------------------------------------------------------------------------
 
-    def _watch(self, part: dict[str, Any], thread: int, number: int) -> None:
+    def _watch(self, part: dict[str, Any], thread: int, number: int, canonical: Order) -> None:
         """Tables of the synapses of all requests, by row; `watch_places`: which request, and where in it."""
         requests = [k for k, r in enumerate(self.plan.weights) if r.on_pre and r.projection == number]
-        own = {k: self._found(k)[thread] for k in requests}
+        own = {k: canonical.find(thread, self.plan.weights[k].synapses) for k in requests}
         synapse = np.concatenate([synapses for _, synapses in own.values()])
         request = np.repeat(requests, [synapses.size for _, synapses in own.values()])
         order = np.argsort(synapse, kind="stable")
@@ -250,8 +269,12 @@ class Plastic(Columns):
 
     def records(self, done: int, steps: int) -> list[Any]:
         """What the requests of the plan ask for of the `steps` after `done`."""
-        return [self._logged(k) if r.on_pre else self.parts[0][f"w{k}_out"][: rows_between(done, steps, r.every)]
+        return [self._logged(k) if r.on_pre else self._taken(k, rows_between(done, steps, r.every))
                 for k, r in enumerate(self.plan.weights)]
+
+    def _taken(self, request: int, rows: int) -> np.ndarray:
+        out = self.world.gather(self.parts[0][f"w{request}_out"][:rows])
+        return out[:, self._asked[request][1]] if self.world.leads else out
 
     def _logged(self, request: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Step, position in the request and weight, sorted by the first two."""
@@ -262,6 +285,6 @@ class Plastic(Columns):
             mine = places[0, entry] == request
             columns.append((part[f"x{number}_log_step"][:n][mine], places[1, entry[mine]],
                             part[f"x{number}_log_value"][:n][mine]))
-        step, place, value = (np.concatenate(column) for column in zip(*columns, strict=True))
+        step, place, value = (self.world.gather(np.concatenate(column)) for column in zip(*columns, strict=True))
         order = np.lexsort((place, step))
         return step[order], place[order], value[order]

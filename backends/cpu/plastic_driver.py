@@ -42,7 +42,7 @@ def catch_up(out: Any, shapes: list[PlasticShape]) -> None:
     out.add(3, f"while {learned}[0] < step - 1:", f"    {learned}[0] += 1", f"    q = {learned}[0]")
     for shape in shapes:
         values = out.given("ids", "start", *(f"x{shape.number}_{name}" for name in shape.rule.names))
-        arguments = [*numbers("q", "q - base", "threads"), *values]
+        arguments = [*numbers("q", "q - base", "lists"), *values]
         out.add(4, out.call(shape.rule.name, arguments, texts=(IMPORTS, *shape.rule.functions)))
         for request in shape.requests:
             every, first, kept, columns, synapses = (

@@ -29,7 +29,7 @@ class Rule:
     scalars: dict[str, tuple[str, ...]]
 
 
-RULE_FIXED = ("step", "h", "threads", "ids", "start")
+RULE_FIXED = ("step", "h", "lists", "ids", "start")
 
 
 class RulePrinter:
@@ -116,7 +116,7 @@ class RulePrinter:
     def _spikes(self, delay: str, line: str, first: str, n: str) -> None:
         """Run a line for the spikes that each thread emitted `delay` steps ago."""
         past = f"h - {self.use(delay)}" if delay else "h"
-        self.lines += [f"past = {past}", "if past >= 1:", "    for t in range(threads):",
+        self.lines += [f"past = {past}", "if past >= 1:", "    for t in range(lists):",
                        "        a, b = start[t, past - 1], start[t, past]", "        if a < b:",
                        "            " + line.format(self.use(first), self.use(n))]
 
@@ -173,7 +173,7 @@ class RulePrinter:
         depth, low = self.use("depth"), self.use("low")
         call = self._call("post", given, "before")
         self.lines += [f"for g in range({self.use('delay_count')}):", f"    past = h - {low} - g", "    if past >= 1:",
-                       f"        z = (step - {low} - g) % {depth} * n_target", "        for t in range(threads):",
+                       f"        z = (step - {low} - g) % {depth} * n_target", "        for t in range(lists):",
                        "            a, b = start[t, past - 1], start[t, past]", "            if a < b:",
                        f"                {call}"]
 

@@ -1,4 +1,7 @@
-"""The spikes of the last steps: a list for each thread, with where the spikes of each step begin in it."""
+"""The spikes of the last steps: a list for each thread, with where the spikes of each step begin in it.
+
+Where several processes run one network, a last list has those of all other processes.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ class SpikeLists:
     """History for delivery and output for the recorder in one.
 
     kept: steps that some synapse may still need. room: spikes that a thread may add between two meetings.
-    ids: int32 [threads, room of the lists], numbers of units over the whole network; start: int64 [threads, steps + 1],
+    ids: int32 [lists, room of the lists], numbers of units over the whole network; start: int64 [lists, steps + 1],
     column h is where the spikes of step base + h + 1 begin. payloads: int64, beside ids, where a network is graded.
     """
 
-    def __init__(self, threads: int, neurons: int, kept: int, room: int, graded: bool = False) -> None:
-        self.threads, self.neurons, self.kept, self.room = threads, max(1, neurons), kept, room
+    def __init__(self, lists: int, neurons: int, kept: int, room: int, graded: bool = False) -> None:
+        self.lists, self.neurons, self.kept, self.room = lists, max(1, neurons), kept, room
         self.base = 0
         kinds = [np.int32, np.int64] if graded else [np.int32]
-        self._lists = [np.zeros((threads, 4 * room + (1 << 16)), kind) for kind in kinds]
-        self.start = np.zeros((threads, 1), np.int64)
+        self._lists = [np.zeros((lists, 4 * room + (1 << 16)), kind) for kind in kinds]
+        self.start = np.zeros((lists, 1), np.int64)
 
     @property
     def ids(self) -> np.ndarray:
@@ -31,8 +34,8 @@ class SpikeLists:
 
     @property
     def payloads(self) -> np.ndarray:
-        """What their spikes carry."""
-        return self._lists[1]
+        """What their spikes carry; [lists, 0] where the network is not graded."""
+        return self._lists[1] if len(self._lists) > 1 else np.zeros((self.lists, 0), np.int64)
 
     @property
     def nbytes(self) -> int:
@@ -44,9 +47,9 @@ class SpikeLists:
         keep = min(self.kept, done - self.base)
         first = done - keep - self.base
         moved = self.start[:, first : first + keep + 1]
-        start = np.zeros((self.threads, keep + steps + 1), np.int64)
+        start = np.zeros((self.lists, keep + steps + 1), np.int64)
         start[:, : keep + 1] = moved - moved[:, :1]
-        for t in range(self.threads):
+        for t in range(self.lists):
             a, b = moved[t, 0], moved[t, -1]
             for values in self._lists:
                 values[t, : b - a] = values[t, a:b].copy()
@@ -58,9 +61,11 @@ class SpikeLists:
         if room is not None and 2 * self.nbytes > room:
             raise RunError(f"the spikes under way after step {done} need more than {room / 2**30:.1f} GiB: "
                            "the activity grows without bound")
-        self._lengthen(2 * self.ids.shape[1])
+        self.lengthen(2 * self.ids.shape[1])
 
-    def _lengthen(self, room: int) -> None:
+    def lengthen(self, room: int) -> None:
+        """Lists of at least that room."""
+        room = max(room, self.ids.shape[1])
         self._lists = [np.pad(values, ((0, 0), (0, room - values.shape[1]))) for values in self._lists]
 
     def gather(self, done: int, steps: int) -> Spikes:
@@ -68,8 +73,8 @@ class SpikeLists:
         first = done - steps - self.base
         ends = self.start[:, first : first + steps + 1]
         numbers = np.arange(done - steps + 1, done + 1)
-        step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.threads)])
-        unit, *payloads = (np.concatenate([values[t, ends[t, 0] : ends[t, -1]] for t in range(self.threads)])
+        step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.lists)])
+        unit, *payloads = (np.concatenate([values[t, ends[t, 0] : ends[t, -1]] for t in range(self.lists)])
                            for values in self._lists)
         key = step * self.neurons + unit
         if payloads:
@@ -86,9 +91,9 @@ class SpikeLists:
         """Go on after step `done` with these spikes, sorted by step."""
         keep = min(done, self.kept)
         self.base = done - keep
-        self.start = np.zeros((self.threads, keep + 1), np.int64)
+        self.start = np.zeros((self.lists, keep + 1), np.int64)
         self.start[0] = np.searchsorted(step, np.arange(self.base + 1, done + 2))
         if unit.size > self.ids.shape[1]:
-            self._lengthen(2 * unit.size)
+            self.lengthen(2 * unit.size)
         for values, given in zip(self._lists, (unit, payload), strict=False):
             values[0, : unit.size] = given

@@ -26,7 +26,7 @@ from snnsim.backends.cupy.source import KernelSource
 from snnsim.backends.cupy.strategy import RUNNERS, Program, fits, parts_of, resident
 from snnsim.backends.cupy.table import KernelTable
 from snnsim.backends.cupy.traces import Traces
-from snnsim.engine import Chunk, Spikes
+from snnsim.engine import Chunk, InOneProcess, Spikes
 from snnsim.errors import InputError
 from snnsim.plan import Plan
 from snnsim.random import key_of
@@ -48,7 +48,7 @@ def on_its_device(method: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-class GpuEngine:
+class GpuEngine(InOneProcess):
     """Runs a plan on a device.
 
     parts: blocks that the network is cut into; threads: of a block; strategy: see ``snnsim.backends.cupy.strategy``;

@@ -19,13 +19,13 @@ from snnsim.backends.cupy.layout import LANES
 from snnsim.backends.cupy.plastic_records import merged
 from snnsim.backends.cupy.plastic_state import PlasticState
 from snnsim.backends.cupy.strategy import parts_of
-from snnsim.engine import Chunk, Spikes
+from snnsim.engine import Chunk, InOneProcess, Spikes
 from snnsim.plan import Plan
 
 T = TypeVar("T")
 
 
-class GpuGroup:
+class GpuGroup(InOneProcess):
     """Runs a plan on several devices; see ``snnsim.engine``. parts: of each device."""
 
     overlaps, longest = GpuEngine.overlaps, GpuEngine.longest

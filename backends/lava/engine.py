@@ -13,7 +13,7 @@ import numpy as np
 from snnsim.backends.lava.environment import Interpreter
 from snnsim.backends.lava.session import RUNNER, Outcome, Session
 from snnsim.deploy.graph import Arrivals, Connection, Graph
-from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes
+from snnsim.engine import LONGEST_CHUNK, Chunk, InOneProcess, Spikes
 from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, WeightRequest
 
@@ -25,7 +25,7 @@ _NONE = np.zeros(0, np.int64)
 _NOTHING = Spikes(_NONE, _NONE, _NONE)
 
 
-class LavaEngine:
+class LavaEngine(InOneProcess):
     """Runs a plan's graph in Lava.
 
     Lava begins at step 1 and only goes on: its processes keep what is under way to themselves. So states can be set

@@ -7,6 +7,7 @@ from snnsim.engine import Engine
 from snnsim.errors import InputError, Problem
 from snnsim.network import Network
 from snnsim.plan import Plan
+from snnsim.world import World
 
 _PLACES = "cpu and cupy (or cupy:1, ...)"
 
@@ -52,13 +53,18 @@ class LoihiBackend:
 
         return refused(plan) or self.inner.refuses(plan)
 
-    def memory(self, plan: Plan, threads: int | None = None) -> int:
-        """That of the engine below."""
-        return self.inner.memory(plan, threads)
+    @property
+    def ranked(self) -> bool:
+        """Whether the engine below is."""
+        return getattr(self.inner, "ranked", False)
 
-    def compile(self, plan: Plan, threads: int | None = None) -> Engine:
+    def memory(self, plan: Plan, threads: int | None = None, **among: World) -> int:
+        """That of the engine below."""
+        return self.inner.memory(plan, threads, **among)
+
+    def compile(self, plan: Plan, threads: int | None = None, **among: World) -> Engine:
         """The engine of a plan."""
-        return self.inner.compile(plan, threads)
+        return self.inner.compile(plan, threads, **among)
 
 
 backend = LoihiBackend()

@@ -11,7 +11,7 @@ from snnsim.backends.reference.coupling import CoupledProjection
 from snnsim.backends.reference.learning import LearningProjection
 from snnsim.backends.reference.plasticity import Events, PlasticProjection
 from snnsim.draws import draw
-from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
+from snnsim.engine import LONGEST_CHUNK, Chunk, InOneProcess, Spikes, rows_between
 from snnsim.ir import Type
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Effects, Environment, interpret
@@ -20,7 +20,7 @@ from snnsim.plan_rules import Modulator
 from snnsim.plastic import Sent, WeightLog
 
 
-class ReferenceEngine:
+class ReferenceEngine(InOneProcess):
     """Runs a plan by interpreting its programs over whole populations."""
 
     threads = 1

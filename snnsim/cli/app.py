@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from snnsim.cli import compare, demo, deploy, describe, files, report, run
+from snnsim.cli import compare, demo, deploy, describe, files, ranks, report, run, sweep
 from snnsim.cli.output import note
 from snnsim.errors import SnnsimError
 from snnsim.interrupt import raising
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "backends": describe.backends,
     "models": describe.models,
     "compare": compare.compare,
+    "sweep": sweep.sweep,
     "deploy": deploy.deploy,
     "plot": files.plot,
     "report": report.report,
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     warnings.showwarning = _warn
     try:
+        ranks.refuse_alone(words)
         with raising():
             build()([word for word in words if word != "--debug"], prog_name="snnsim")
     except SystemExit as stop:
@@ -77,12 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             traceback.print_exception(error)
-        return _explain(error, debug)
+        return ranks.end(*_explained(error, debug))
     return 0
 
 
 def _warn(message: Warning | str, *place: object, **more: object) -> None:
-    note(f"note: {message}")
+    if ranks.is_first():
+        note(f"note: {message}")
 
 
 def _code(stop: SystemExit, alone: bool) -> int:
@@ -96,11 +99,9 @@ def _code(stop: SystemExit, alone: bool) -> int:
     return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
 
 
-def _explain(error: Exception, debug: bool) -> int:
-    """Say what went wrong without a traceback; the exit code is the error's own, 1 for an unexpected one."""
+def _explained(error: Exception, debug: bool) -> tuple[str, int]:
+    """What went wrong, without a traceback; the exit code is the error's own, 1 for an unexpected one."""
     if isinstance(error, SnnsimError):
-        note(str(error))
-        return error.exit_code
+        return str(error), error.exit_code
     hint = "" if debug else "; --debug shows where"
-    note(f"internal error: {type(error).__name__}: {error}{hint}")
-    return 1
+    return f"internal error: {type(error).__name__}: {error}{hint}", 1

@@ -16,7 +16,7 @@ class Progress:
 
     def __init__(self, dt: float, shown: bool = True) -> None:
         self._dt = dt
-        self._bar = _bar() if shown and sys.stderr.isatty() else None
+        self._bar = bar("position", "speed") if shown and sys.stderr.isatty() else None
         self._task = self._bar.add_task("", total=None, position="building", speed="", left="") if self._bar else None
         self._first: tuple[float, int] | None = None
 
@@ -47,13 +47,12 @@ class Progress:
         return f"{(now - began) * 1e3 / ((step - done) * self._dt):.2f}" if step > done else "-"
 
 
-def _bar() -> Any:
+def bar(*fields: str) -> Any:
+    """A bar of rich with the texts of these fields of its task, the time left, and the field `left`."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (
-        BarColumn(), TextColumn("{task.fields[position]}"), TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(), TextColumn("{task.fields[left]}"),
-    )
+    texts = (TextColumn(f"{{task.fields[{name}]}}") for name in fields)
+    columns = (BarColumn(), *texts, TimeRemainingColumn(), TextColumn("{task.fields[left]}"))
     return Bar(*columns, console=Console(stderr=True), transient=True)

@@ -13,6 +13,7 @@ from snnsim.cli.output import (
 )
 from snnsim.cli.progress import Progress
 from snnsim.errors import InputError
+from snnsim.launch import communicator
 
 if TYPE_CHECKING:
     from snnsim.network import Network
@@ -59,23 +60,29 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Simulate a config and print a summary."""
+    from snnsim.world import world_of
+
+    comm = communicator()
+    world = world_of(comm)
     check_duration(duration)
     if resume is not None and repeat > 1:
         raise InputError("--repeat: a checkpoint belongs to one seed, so --resume cannot be repeated")
     options: dict[str, Any] = {
         "duration": duration, "backend": backend, "threads": threads, "resume_from": resume, "overwrite": overwrite,
         "keep": out is not None,   # nobody would see it, and it grows with the duration
+        "comm": comm,
     }
     files = [{"out": _numbered(out, k, repeat), "checkpoint": _numbered(checkpoint, k, repeat)} for k in range(repeat)]
     for number in range(repeat):
         network = _network(config, resume, settings or [], seed, number)
         with as_options():
-            if not number:
-                _check_files(network, duration, resume, overwrite, files)
-            result = simulate(network, quiet, **files[number], **options)
-        if as_json:
+            with world.agreed():
+                if not number and world.leads:
+                    _check_files(network, duration, resume, overwrite, files)
+            result = simulate(network, quiet or not world.leads, **files[number], **options)
+        if as_json and world.leads:
             print_json(result.summary)
-        else:
+        elif world.leads:
             print_summary(result.summary, chosen=backend == "auto")
 
 
@@ -129,6 +136,8 @@ def print_summary(summary: dict[str, Any], chosen: bool = False) -> None:
     """The summary of a run as text; `chosen`: the backend was left to us."""
     seconds = summary["steps"] * summary["dt_ms"] * 1e-3
     threads = f", {summary['threads']} threads" if summary["threads"] != 1 else ""
+    if "processes" in summary:
+        threads = f", {summary['processes']} processes{threads and threads.replace(',', ' of', 1)}"
     why = " (the fastest that can run this network here)" if chosen else ""
     print(f"backend      {summary['backend']}{threads if 'how' not in summary else ''}{why}")
     if "how" in summary:

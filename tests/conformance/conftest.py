@@ -2,10 +2,13 @@
 
 Most backends give the bits of ``reference``. Those in ``CLOSE`` compute in double precision with numerics of their own:
 with them, spikes are equal and states agree within a tolerance.
+
+Started by mpirun, the suite compares one network over all ranks: each rank runs it, the first one compares.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -19,9 +22,11 @@ from gpu.host import HostDevice
 from snnsim import registry
 from snnsim.backends.cupy import CupyBackend
 from snnsim.engine import Backend
+from snnsim.launch import communicator
 from snnsim.lowering import make_plan
 from snnsim.program import Program
 from snnsim.recording import Recorder
+from snnsim.world import ALONE, world_of
 
 CLOSE = frozenset({"brian2"})
 # They compute in whole numbers, whatever they are given: tests/lava and tests/unit/test_loihi_backend.py compare them.
@@ -40,6 +45,16 @@ def on_host(strategy: str, parts: int, threads: int) -> CupyBackend:
 # Each strategy with another number of blocks and threads.
 SHIM = {"persistent": on_host("persistent", 3, 64), "graph": on_host("graph", 2, 96), "launches": on_host("launches", 1, 32)}
 BACKENDS += [pytest.param((f"shim-{name}", None), id=f"shim-{name}", marks=needs_gxx) for name in SHIM]
+WORLD = world_of(communicator())
+if WORLD.size > 1:
+    BACKENDS = [pytest.param(("cpu", threads), id=f"ranks-{threads}") for threads in (1, 2)]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Where one rank fails, the others would wait for it."""
+    if WORLD.size > 1 and report.failed:
+        print(f"rank {WORLD.rank}: {report.nodeid}\n{report.longreprtext}", file=sys.__stderr__, flush=True)
+        WORLD.comm.Abort(1)  # type: ignore[attr-defined]
 
 
 def backend_of(name: str) -> Backend:
@@ -62,9 +77,9 @@ Outcome = tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[tuple[str, str], 
 def outcome(net: sn.Network, backend: str, threads: int | None, duration: str) -> Outcome:
     """Spikes of every population, the final value of every state, all of plastic projections, recorded weights."""
     net.record(spikes=list(net.populations))
-    program = Program(net, make_plan(net), backend_of(backend), threads)
+    program = Program(net, make_plan(net), backend_of(backend), threads, WORLD if backend == "cpu" else ALONE)
     recorder = Recorder(program.recording_plan({}))
-    program.run(duration, recorder)
+    program.run(duration, recorder if program.world.leads else None)
     result = recorder.close()
     spikes = {name: result.spikes(name) for name in net.populations}
     states = {(name, s): program[name][s] for name in net.populations for s in program[name]}
@@ -75,7 +90,8 @@ def outcome(net: sn.Network, backend: str, threads: int | None, duration: str) -
 def changes(program: sn.Program) -> dict[tuple[str, str], np.ndarray]:
     """Everything that changes in plastic projections, as a checkpoint has it."""
     plastic = [(k, p.label) for k, p in enumerate(program.plan.projections) if p.rule is not None]
-    return {(label, name): values for k, label in plastic for name, values in program.engine.plasticity(k).items()}
+    return {(label, name): np.asarray(values) for k, label in plastic
+            for name, values in program.engine.plasticity(k).items()}
 
 
 def weights(result: sn.Result) -> dict[tuple[str, str], np.ndarray]:
@@ -89,6 +105,16 @@ def weights(result: sn.Result) -> dict[tuple[str, str], np.ndarray]:
 def takes(other: tuple[str, int | None]) -> Callable[[sn.Network], bool]:
     """``takes(net)``: whether the backend runs a network."""
     return lambda net: not backend_of(other[0]).refuses(make_plan(net))
+
+
+class _Any(Counter[str]):
+    """Counts of a rank that does not compare: more than any test asks for."""
+
+    def __missing__(self, key: str) -> int:
+        return 1 << 30
+
+    def total(self) -> int:
+        return 1 << 30
 
 
 _known: dict[Any, Outcome] = {}
@@ -114,9 +140,11 @@ def agree(other: tuple[str, int | None], request: pytest.FixtureRequest) -> Call
         if refused := backend_of(other[0]).refuses(make_plan(network(make))):
             pytest.skip("\n".join(map(str, refused)))
         case = (request.function, key, close, duration)
-        if case not in _known:
+        if case not in _known and WORLD.leads:
             _known[case] = outcome(network(make), "reference", None, duration)
         spikes, states = outcome(network(make), other[0], other[1], duration)
+        if not WORLD.leads:
+            return _Any()
         for name, (times, ids) in _known[case][0].items():
             assert np.array_equal(times, spikes[name][0]), f"{name}: spike times differ"
             assert np.array_equal(ids, spikes[name][1]), f"{name}: spiking units differ"

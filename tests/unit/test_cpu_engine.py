@@ -94,16 +94,6 @@ def test_what_a_network_calls_is_compiled_once(fresh_cache: Path) -> None:
     assert sum(".run-" in name for name in made) == 1
 
 
-def test_damaged_cache_is_compiled_anew(fresh_cache: Path) -> None:
-    """Damaged machine code on disk is replaced, not believed."""
-    CpuEngine(make_plan(balanced()), 1)
-    for path in fresh_cache.rglob("*.nb[ci]"):
-        path.write_bytes(b"not machine code")
-    for name in [name for name in sys.modules if name.startswith("snnsim_net_")]:
-        del sys.modules[name]   # as in another process
-    assert CpuEngine(make_plan(balanced()), 1).advance(10).steps == 10
-
-
 def test_one_folder_holds_all_machine_code(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the user has another one for Numba; damaged code would not be found there and replaced."""
     elsewhere = fresh_cache / "elsewhere"

@@ -128,7 +128,7 @@ def test_signal_while_building(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Before the first step there is nothing to keep: one line, exit code 1, no file."""
-    monkeypatch.setattr(runner, "make_plan", lambda net: signal.raise_signal(number))
+    monkeypatch.setattr(runner, "make_plan", lambda *_: signal.raise_signal(number))
     assert main(["run", "net.yaml", "-o", "a.h5", "--checkpoint", "a.ckpt"]) == 1
     assert tuple(capsys.readouterr()) == ("", "stopped by Ctrl-C\n")
     assert [path.name for path in Path().iterdir()] == ["net.yaml"]

@@ -1,0 +1,131 @@
+"""Spikes, and what couplings and modulators read, between the processes that run one network together.
+
+The last thread of a process to arrive at a meeting codes its spikes and calls out of the compiled loop to here, where
+they are sent; the threads deliver what is older, and the same thread then waits. Every process sends a block of one
+size, so one collective call is enough. Who has more says so in its head, and all then send what they have as a whole.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from snnsim.backends.cpu.exchange_kernels import (
+    BEGIN, FAILED, FIRST, HEAD, HEADS, LAST, LONGEST, OFFSETS, PEAK, PENDING, RECEIVED, RESERVE, REST, SEEN, STEP, WAIT,
+    decode,
+)
+from snnsim.backends.cpu.intrinsics import TABLE_WIDTH
+from snnsim.backends.cpu.spikes import SpikeLists
+from snnsim.world import Ranks
+
+_LEAST = 512                    # bytes of a block
+_REVIEW = 1024                  # exchanges after which blocks may become shorter
+_SPIN_S, _NAP_S = 2e-4, 2e-5
+_ID_BYTES = 5                   # of a coded difference of two units, below 2^34
+
+Request = Any                   # of mpi4py
+Sharing = Callable[[int], Request]
+
+
+class Exchange:
+    """What one process tells the others, and hears from them.
+
+    room: spikes that a thread may add between meetings. reserve: spikes of all processes that there must be room for
+    before a step may begin. sharing: what begins, after a step, to share values that all processes read.
+    """
+
+    def __init__(self, world: Ranks, threads: int, room: int, epoch: int, reserve: int, graded: bool,
+                 sharing: Iterable[Sharing] = ()) -> None:
+        self.world = world
+        self.error: BaseException | None = None
+        width = LONGEST + _ID_BYTES if graded else _ID_BYTES
+        most = 8 * HEAD + threads * room * width + epoch * LONGEST
+        self.out = np.empty(-(-most // 8) * 8, np.uint8)
+        self.head = self.out[: 8 * HEAD].view(np.int64)
+        self.state = np.zeros(16, np.int64)
+        self.state[RESERVE] = reserve
+        self.table = np.zeros(3 * TABLE_WIDTH, np.int64)
+        self.sharing = list(sharing)
+        self._rows: dict[int, np.ndarray] = {}
+        self._waiting: list[Request] = []
+        self._count = 0
+        self._actions = {BEGIN: self._begin, WAIT: self._wait, REST: self._rest}
+        self._function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(self._called)
+        self.address = ctypes.cast(self._function, ctypes.c_void_p).value
+        self._resize(_LEAST)
+
+    def arguments(self) -> dict[str, Any]:
+        """What the loop takes."""
+        return {"told_call": self.address, "told_state": self.state, "told_out": self.out, "told_head": self.head,
+                "told_table": self.table, "told_rank": self.world.rank}
+
+    def _resize(self, longest: int) -> None:
+        """Blocks that messages of that many bytes fit in, with some room: of the same size in every process."""
+        block = min(-(-max(_LEAST, longest * 3 // 2) // 8) * 8, self.out.size)
+        self._short = False
+        self._blocks = np.zeros((self.world.size, block), np.uint8)
+        self._say(RECEIVED, self._blocks.reshape(-1))
+        self._say(HEADS, self._blocks.view(np.int64))
+        self._say(OFFSETS, np.arange(self.world.size) * block)
+
+    def _say(self, row: int, array: np.ndarray) -> None:
+        """Where an array is; it is kept as long as the loop may look there."""
+        self._rows[row] = array
+        self.table[row * TABLE_WIDTH :][: 1 + array.ndim] = array.ctypes.data, *array.shape
+
+    # --- called from the loop ----------------------------------------------------------------------------------------
+
+    def _called(self, what: int) -> int:
+        try:
+            self._actions[what]()
+        except BaseException as error:  # there is nobody above who could take it
+            self.error = error
+            return 1
+        return 0
+
+    def _begin(self) -> None:
+        self._count += 1
+        if self._short or self._count % _REVIEW == 0:
+            self._resize(int(self.state[PEAK]))
+            self.state[PEAK] = 0
+        block, step = self._blocks.shape[1], int(self.state[STEP])
+        self._waiting = [self.world.comm.Iallgather(self.out[:block], self._blocks), *(s(step) for s in self.sharing)]
+
+    def _wait(self) -> None:
+        """Look often at first: that is fastest. Then sleep in between, because others may need the core."""
+        began = time.perf_counter()
+        for request in self._waiting:
+            while not request.Test():
+                if time.perf_counter() - began > _SPIN_S:
+                    time.sleep(_NAP_S)
+
+    def _rest(self) -> None:
+        """Some messages are longer than a block: exchange all of them as a whole, and blocks shall be longer."""
+        sizes = self._rows[HEADS][:, 0].copy()
+        received = np.empty(int(sizes.sum()), np.uint8)
+        self.world.comm.Allgatherv(self.out[: sizes[self.world.rank]], [received, sizes.tolist()])
+        self._short = True
+        self._say(RECEIVED, received)
+        self._say(OFFSETS, np.cumsum(sizes) - sizes)
+
+    # --- around a call -----------------------------------------------------------------------------------------------
+
+    def open(self, spikes: SpikeLists) -> None:
+        """A call begins. The lists of all processes together hold as many spikes as each process sees in its own."""
+        self.state[SEEN] = int((spikes.start[:, -1] - spikes.start[:, 0]).sum())
+
+    def close(self, spikes: SpikeLists, row: int) -> None:
+        """A call has ended: raise what went wrong, and take the spikes that there was no room for."""
+        if self.error is not None:
+            raise self.error
+        assert not self.state[FAILED]
+        if self.state[PENDING]:
+            spikes.lengthen(2 * int(self.state[SEEN]))
+            first, last = int(self.state[FIRST]), int(self.state[LAST])
+            decode(self._rows[RECEIVED], self._rows[OFFSETS], self.world.rank, spikes.ids, spikes.payloads,
+                   spikes.start, row, first, last)
+            self.state[PENDING] = 0
