@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
+from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,7 +26,10 @@ from snnsim.program import Program, Progress
 from snnsim.recording import Recorder, RecordingPlan
 from snnsim.result import Elsewhere, Result
 from snnsim.saved import read_checkpoint
+from snnsim.together import together
 from snnsim.world import World, world_of
+
+_version = lru_cache(metadata.version)   # read from files, which takes milliseconds
 
 
 class _Unkept(Recorder):
@@ -88,6 +92,14 @@ def run(
     Raises ``InputError`` before anything is computed, ``RunError`` where a run cannot finish, saying what is saved.
     """
     world = world_of(comm)
+    with together(world, out):
+        return _run(net, duration, backend, threads, out, overwrite, checkpoint, resume_from, progress, keep, world)
+
+
+def _run(
+    net: Network, duration: Any, backend: str, threads: int | None, out: str | Path | None, overwrite: bool,
+    checkpoint: str | Path | None, resume_from: str | Path | None, progress: Progress | None, keep: bool, world: World,
+) -> Result:
     check_call(net, backend, threads)
     with world.agreed():   # the first one's files are not there yet, but those of the others would be the same ones
         files: dict[str, Any] = {"out": out, "overwrite": overwrite, "checkpoint": checkpoint} if world.leads else {}
@@ -207,7 +219,7 @@ def provenance(program: Program) -> dict[str, Any]:
         "seed": program.plan.seed, "backend": program.backend.name, "threads": program.engine.threads,
         "precision": "double" if program.plan.dtype is np.float64 else "single", "argv": sys.argv,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {"snnsim": version("snnsim"), "python": sys.version.split()[0], **{n: version(n) for n in names}},
+        "versions": {"snnsim": _version("snnsim"), "python": sys.version.split()[0], **{n: _version(n) for n in names}},
         "conventions": {
             "spike_stamp": "end of the step", "arrival": "step + delay", "refractory": "round(t_ref/dt) steps",
         },

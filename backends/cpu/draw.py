@@ -7,7 +7,9 @@ cache, where NumPy would pass over a dozen arrays of a block. Other values are l
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from concurrent.futures import Executor
+from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from snnsim.ir import Op
 from snnsim.normal import chunks
 from snnsim.plan import Projection
 from snnsim.random import NumpyWords, WordSource
+from snnsim.world import World
 
 class FastWords(NumpyWords):
     """The words that ``snnsim.random`` defines, compiled."""
@@ -40,10 +43,27 @@ class FastWords(NumpyWords):
         return out
 
     def tally(self, key: tuple[int, int], stream: int, count: int, n: int) -> np.ndarray:
+        return self._tally(key, stream, (0, count), n)
+
+    def _tally(self, key: tuple[int, int], stream: int, words: tuple[int, int], n: int) -> np.ndarray:
         out = np.zeros(n, np.int64)
-        for low, high in chunks(0, count, BLOCK):
+        for low, high in chunks(*words, BLOCK):
             kernels.add_tally(out, self.words(key, stream, low, high - low))
         return out
+
+
+class SharedWords(FastWords):
+    """The same, where several processes count words together: each its part of them, with the threads of a pool."""
+
+    def __init__(self, world: World, pool: Executor, threads: int) -> None:
+        self.world, self.pool, self.threads = world, pool, threads
+
+    def tally(self, key: tuple[int, int], stream: int, count: int, n: int) -> np.ndarray:
+        parts = self.world.size * self.threads
+        first = self.world.rank * self.threads
+        ends = [(first + part) * count // parts for part in range(self.threads + 1)]
+        counted = self.pool.map(partial(self._tally, key, stream, n=n), pairwise(ends))
+        return self.world.before(sum(counted, np.zeros(n, np.int64)))[1]
 
 
 fast_words = FastWords()

@@ -13,7 +13,7 @@ import numpy as np
 
 from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
-from snnsim.backends.cpu.draw import fast_words
+from snnsim.backends.cpu.draw import SharedWords, fast_words
 from snnsim.backends.cpu.driver import BundleShape, make_driver
 from snnsim.backends.cpu.emit import emit_update
 from snnsim.backends.cpu.exchange import Exchange
@@ -54,7 +54,7 @@ class CpuEngine:
         self.couplings = Couplings(plan, self.slices, world)
         self.compile_s = time.perf_counter() - began
         self.pool = ThreadPoolExecutor(self.threads)
-        list(self.pool.map(lambda p: p.bound.prepared(fast_words), plan.projections))
+        self._prepare()
         make = PartMaker(plan, self.slices, self.places, self.bundles, self.groups, self.wide, self.epoch,
                          self._add_more)
         self.parts = list(self.pool.map(make, range(self.threads)))
@@ -65,6 +65,18 @@ class CpuEngine:
         self._warm()
 
     # --- making the program ------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """What rules count before they draw: projections beside each other, or one by one with all processes."""
+        bounds = [projection.bound for projection in self.plan.projections]
+        if self.world.size == 1:
+            list(self.pool.map(lambda bound: bound.prepared(fast_words), bounds))
+            return
+        words = SharedWords(self.world, self.pool, self.threads)
+        for bound in bounds:
+            if self.world.most("prepared" not in bound.cache)[0]:   # all of them, or none
+                bound.cache.pop("prepared", None)
+                bound.prepared(words)
 
     def _update(self, population: Population) -> Update:
         per_unit = {name for name, value in population.params.items() if np.ndim(value)}

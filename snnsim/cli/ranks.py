@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
-import time
 from typing import Any
 
+from snnsim.cli.output import note
 from snnsim.errors import InputError
 from snnsim.launch import communicator, launched
 
 _TOGETHER = ("run",)    # commands that several processes do together
-_PATIENCE_S = 3.0       # for which a process that has failed waits for the others to do so, too
 
 
 def refuse_alone(words: list[str]) -> None:
@@ -35,33 +31,24 @@ def end(text: str, code: int) -> int:
     What all processes meet, such as a wrong config, the first one says. What only some of them meet, they say
     themselves, and end the others, who would wait for them.
     """
-    rank, processes = launched()
-    comm = _comm() if processes > 1 else None
-    if comm is None or _together(comm):
-        if rank == 0:
-            print(text, file=sys.stderr, flush=True)
-        if comm is not None:
-            _together(comm)     # launchers kill the others when the first one ends
+    comm = _comm()
+    if comm is None:
+        if is_first():
+            note(text)
         return code
-    print(f"rank {rank} of {processes} (process {os.getpid()} on {socket.gethostname()}): {text}", file=sys.stderr,
-          flush=True)
-    comm.Abort(code)
+    from snnsim.together import abort, all_come
+
+    if not all_come(comm):
+        abort(comm, text)
+    if is_first():
+        note(text)
+    all_come(comm)      # launchers kill the others when the first one ends
     return code
 
 
 def _comm() -> Any:
-    """The communicator; None where MPI is what is missing."""
+    """The communicator; None where there is one process, or MPI is what is missing."""
     try:
         return communicator()
     except InputError:
         return None
-
-
-def _together(comm: Any) -> bool:
-    """Whether all processes come here within some seconds."""
-    request, until = comm.Ibarrier(), time.monotonic() + _PATIENCE_S
-    while not request.Test():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True

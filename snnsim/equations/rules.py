@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -41,16 +42,16 @@ class Parameter:
     def check(self, value: float | npt.NDArray[np.float64]) -> None:
         """``InputError`` where a value (or one of an array [units]) is none of those that the parameter may have."""
         values = np.asarray(value, float)
-        if self.must_be:
-            self._check(_OUTSIDE[self.must_be](values), values, SIGNS[self.must_be])
-        ends = (to_text(end, self.dimension) for end in (self.low, self.high))
-        self._check((values < self.low) | (values > self.high), values, "a value from {} to {}".format(*ends))
+        if self.must_be and np.any(wrong := _OUTSIDE[self.must_be](values)):
+            self._refuse(wrong, values, SIGNS[self.must_be])
+        if np.any(wrong := (values < self.low) | (values > self.high)):
+            ends = (to_text(end, self.dimension) for end in (self.low, self.high))
+            self._refuse(wrong, values, "a value from {} to {}".format(*ends))
 
-    def _check(self, wrong: npt.NDArray[np.bool_], values: npt.NDArray[np.float64], expected: str) -> None:
-        if np.any(wrong):
-            first = int(np.argmin(np.where(wrong, values, np.inf)))
-            where = f" for unit {first}" if values.ndim else ""
-            raise InputError(f"expected {expected}, found {to_text(float(values.flat[first]), self.dimension)}{where}")
+    def _refuse(self, wrong: npt.NDArray[np.bool_], values: npt.NDArray[np.float64], expected: str) -> NoReturn:
+        first = int(np.argmin(np.where(wrong, values, np.inf)))
+        where = f" for unit {first}" if values.ndim else ""
+        raise InputError(f"expected {expected}, found {to_text(float(values.flat[first]), self.dimension)}{where}")
 
 
 @dataclass(frozen=True)

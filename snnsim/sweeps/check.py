@@ -29,19 +29,17 @@ class Source:
     base_dir: Path | None
     settings: tuple[str, ...] = ()
 
-    def network(self, overrides: Iterable[str]) -> Network:
-        """A point's network; faults in its own overrides are said to be of ``--over``."""
-        own = list(overrides)
+    def network(self, overrides: Sequence[str]) -> Network:
+        """A point's network; its own overrides are called ``--over`` in messages, here and later."""
+        names = {f"--set {text}": f"--over {text}" for text in overrides}
         document = Document(copy.deepcopy(self.document.data), dict(self.document.marks))
         try:
-            return build(document, self.base_dir, [*self.settings, *own])
+            net = build(document, self.base_dir, [*self.settings, *overrides])
         except InputError as error:
-            raise type(error)([_named(problem, own) for problem in error.problems]) from error
-
-
-def _named(problem: Problem, own: Sequence[str]) -> Problem:
-    text = (problem.file or "").removeprefix("--set ")
-    return replace(problem, file=f"--over {text}") if text in own else problem
+            named = [replace(problem, file=names.get(problem.file or "", problem.file)) for problem in error.problems]
+            raise type(error)(named) from error
+        net.marks = {place: mark._replace(file=names.get(mark.file, mark.file)) for place, mark in net.marks.items()}
+        return net
 
 
 def check_points(source: Source, axes: Sequence[Axis], backend: str, threads: Any) -> Network:
@@ -111,7 +109,7 @@ def _faulty_seeds(axis: Axis) -> Iterator[Problem]:
 def _check_kept(net: Network, axes: Iterable[Axis]) -> None:
     """``InputError`` where one axis writes over what another has changed."""
     kept = {mark.file for mark in net.marks.values()}
-    lost = [axis for axis in axes if f"--set {axis.overrides()[0]}" not in kept]
+    lost = [axis for axis in axes if f"--over {axis.overrides()[0]}" not in kept]
     if lost:
         text = "is written over by another axis; leave one of them out"
         raise InputError([Problem(axis.path, text, axis.label) for axis in lost])

@@ -119,7 +119,7 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         client = Client(address, timeout=_ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        text = (f"no Dask scheduler answers at {address} ({error}); expected the address that `dask scheduler` prints, "
+        text = (f"no Dask scheduler answers at {address}; expected the address that `dask scheduler` prints, "
                 "such as tcp://10.0.0.1:8786")
         raise InputError(Problem("executor", text)) from error
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
@@ -47,6 +47,9 @@ class Driver:
     suspects: deque[Point] = field(default_factory=deque)
     running: dict[Future[Row], Point] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._ended = Counter(row["status"] for row in self.index.rows.values())
+
     def run(self, points: Iterable[Point]) -> bool:
         """Simulate them; False where a stop was asked for before all had ended."""
         self.waiting.extend(points)
@@ -86,7 +89,7 @@ class Driver:
                 self._try_again(point)
             elif error is not None and (reason := self.pool.gone(error)):
                 self.waiting.appendleft(point)
-                raise RunError(f"{reason}: the points that were running are not done")
+                raise RunError(f"{reason}: the points that were running are not done; the same call goes on with the others")
             elif error is not None:
                 self._write(point, {"status": FAILED, "message": f"{type(error).__name__}: {error}"})
 
@@ -100,6 +103,7 @@ class Driver:
     def _write(self, point: Point, row: Row) -> None:
         if row["status"] != STOPPED:
             self.index.add({"number": point.number, "file": point.file, **point.values, **row})
+            self._ended[row["status"]] += 1
 
     def _stop(self) -> None:
         """Running points look for the request between pieces of a fraction of a second."""
@@ -115,9 +119,8 @@ class Driver:
 
     def _report(self) -> None:
         if self.tell is not None:
-            done = sum(row["status"] == DONE for row in self.index.rows.values())
-            running = min(len(self.running), self.pool.slots)
-            self.tell(Progress(done, len(self.index.rows) - done, running, self.points))
+            done, running = self._ended[DONE], min(len(self.running), self.pool.slots)
+            self.tell(Progress(done, self._ended.total() - done, running, self.points))
 
 
 def simulating(rows: Iterable[dict[str, Any]]) -> float:

@@ -54,7 +54,7 @@ def read_asked(folder: Path) -> Asked:
     path = folder / MANIFEST
     if not path.is_file():
         found = "nothing" if not folder.exists() else "a file" if folder.is_file() else f"a folder without {MANIFEST}"
-        raise InputError(Problem(str(folder), f"expected the folder of a sweep, found {found}"))
+        raise InputError(Problem("", f"expected the folder of a sweep, found {found}", str(folder)))
     data = read_yaml(path).data
     if not isinstance(data, dict) or data.get("sweep") != VERSION:
         raise InputError(Problem("sweep", f"expected {VERSION}: the sweep was made by another version", str(path)))
@@ -86,11 +86,11 @@ class Folder:
         if not self.path.exists() or self.holds_sweep:
             return
         if not self.path.is_dir():
-            raise InputError(Problem(str(self.path), "expected the name of a folder, found a file"))
+            raise InputError(Problem("", "expected the name of a folder, found a file", str(self.path)))
         if others := sorted(entry.name for entry in self.path.iterdir()):
             more = f" and {len(others) - 1} more" if len(others) > 1 else ""
             text = f"expected an empty folder or that of a sweep, found one with {others[0]}{more}; choose another"
-            raise InputError(Problem(str(self.path), text))
+            raise InputError(Problem("", text, str(self.path)))
 
     def clear(self) -> None:
         """Remove the sweep that is here, and nothing else."""
@@ -105,7 +105,11 @@ class Folder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Inside, no other sweep may use this folder, and workers know that this one goes on."""
+        """Inside, no other sweep may use this folder, and workers know that this one goes on.
+
+        A folder that is made for a sweep which is then refused is removed.
+        """
+        made = not self.path.exists()
         self.path.mkdir(exist_ok=True)
         lock = _lock(self.path)
         try:
@@ -115,6 +119,10 @@ class Folder:
             (self.path / self.session).mkdir()
             (self.path / self.session / "go").touch()
             yield
+        except InputError:
+            if made:
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
         finally:
             shutil.rmtree(self.path / self.session, ignore_errors=True)
             if lock is not None:
@@ -136,7 +144,7 @@ def _lock(path: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(handle)
-        raise InputError(Problem(str(path), "is in use by a sweep that is running now")) from error
+        raise InputError(Problem("", "is in use by a sweep that is running now", str(path))) from error
     except OSError:   # a file system without locks
         os.close(handle)
         return None
@@ -156,7 +164,7 @@ def check_same(old: Asked, new: Asked, network: str, folder: Path) -> None:
     if not text and (found := difference(old.network, network)):
         text = f"holds a sweep of another network: {found}"
     if text:
-        raise InputError(Problem(str(folder), f"{text}; {_REPLACE}"))
+        raise InputError(Problem("", f"{text}; {_REPLACE}", str(folder)))
 
 
 def _other_axes(old: Design, new: Design) -> str:

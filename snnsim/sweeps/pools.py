@@ -53,9 +53,17 @@ def context() -> Any:
     """How worker processes are made: forked from one that has imported everything, where that is possible."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload([WARM])
-    return made
+    return multiprocessing.get_context("forkserver")
+
+
+def warm_up(*modules: str) -> None:
+    """Begin to import what workers of this machine need, and `modules`, while the sweep is checked."""
+    made = context()
+    if made.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        made.set_forkserver_preload([WARM, *modules])
+        forkserver.ensure_running()
 
 
 @contextlib.contextmanager

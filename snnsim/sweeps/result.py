@@ -69,7 +69,8 @@ class Sweep:
         if number not in rows:
             raise InputError(Problem("number", f"expected a point from 1 to {len(rows)}, found {number!r}"))
         if (status := rows[number]["status"]) != DONE:
-            raise InputError(Problem(str(self.path), f"point {number} is {status}, so there is no recording of it"))
+            text = f"point {number} is {status}, so there is no recording of it"
+            raise InputError(Problem("", text, str(self.path)))
         return open_result(self.path / rows[number]["file"])
 
     def to_pandas(self) -> Any:

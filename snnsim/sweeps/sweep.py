@@ -25,7 +25,7 @@ from snnsim.sweeps.driver import Driver, Progress, simulating
 from snnsim.sweeps.folder import Asked, Folder, check_same, read_asked
 from snnsim.sweeps.index import DONE, FAILED, LOST, Index
 from snnsim.sweeps.job import digest
-from snnsim.sweeps.pools import make_pool, script_left_out
+from snnsim.sweeps.pools import make_pool, script_left_out, warm_up
 from snnsim.sweeps.result import Sweep
 from snnsim.yamlfile import parse_yaml
 
@@ -53,6 +53,8 @@ def sweep(
     axes, folder = read_axes(over), Folder(Path(out))
     source = replace(_source(net), settings=tuple(settings))
     folder.check(overwrite)
+    if executor is None or executor == "processes":
+        warm_up(*(() if executor else ("distributed",)))
     first = check_points(source, axes, backend, threads)
     config = "network" if isinstance(net, Network) else str(net)
     base = None if source.base_dir is None else str(source.base_dir.resolve())

@@ -1,0 +1,84 @@
+"""However many processes run a network, and with however many threads: what they record and save is the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from ranks.conftest import HERE, Start
+
+import snnsim as sn
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SMALL = ["populations.exc.n=2000", "populations.inh.n=500"]
+CASES: list[dict[str, Any]] = [
+    {"name": "brunel", "config": "brunel", "duration": "150 ms",
+     "set": [*SMALL, 'record.traces={"exc": {"variables": ["v"], "units": "0:2000:7", "every": "0.5 ms"}}']},
+    {"name": "microcircuit", "config": "microcircuit", "duration": "60 ms", "set": ["network.scale=0.05"]},
+    {"name": "plastic", "config": "brunel_stdp", "duration": "60 ms", "set": SMALL},
+]
+for case in CASES:
+    case["config"] = str(CONFIGS / f"{case['config']}.yaml")
+PLACES = [(2, 1), (3, 1), (4, 1), (2, 2)]
+NOTES = {"snnsim/summary"}      # seconds, memory, processes
+
+
+def contents(path: Path) -> dict[str, np.ndarray]:
+    """All data sets of a file, but for notes on how the run went."""
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return {name: values for name, values in found.items() if name not in NOTES}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Two folders hold the same recordings and checkpoints."""
+    for path in sorted(one.iterdir()):
+        expected, found = contents(path), contents(other / path.name)
+        assert list(expected) == list(found), path.name
+        for name, values in expected.items():
+            assert values.dtype == found[name].dtype, (path.name, name)
+            assert np.array_equal(values, found[name]), (path.name, name)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process records."""
+    folder = tmp_path_factory.mktemp("alone")
+    for case in CASES:
+        sn.run(sn.load(case["config"], case["set"]), case["duration"], backend="cpu", threads=1,
+               out=folder / f"{case['name']}.h5", checkpoint=folder / f"{case['name']}.ckpt")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ranks", "threads"), PLACES)
+def test_files_do_not_depend_on_processes(
+    mpirun: Start, alone: Path, tmp_path: Path, ranks: int, threads: int
+) -> None:
+    """Spikes, traces, weights and checkpoints of a balanced, a cortical and a plastic network."""
+    done = mpirun(ranks, HERE / "record.py", tmp_path, threads, json.dumps(CASES))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_same(alone, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_goes_on_in_other_processes(mpirun: Start, alone: Path, tmp_path: Path) -> None:
+    """Saved by three processes, gone on with by two of two threads, then by one: as if nothing had been."""
+    folders = [tmp_path / name for name in ("third", "half", "whole")]
+    for folder in folders:
+        folder.mkdir()
+    for folder, before, ranks, threads, share in zip(folders, [None, *folders], (3, 2, 1), (1, 2, 3), (1, 2, 3)):
+        cases = [{**case, "duration": f"{int(case['duration'].split()[0]) * share // 3} ms"} for case in CASES]
+        done = mpirun(ranks, HERE / "record.py", folder, threads, json.dumps(cases), *([before] if before else []))
+        assert (done.returncode, done.stderr) == (0, "")
+    for case in CASES:
+        name = f"{case['name']}.ckpt"
+        expected, found = contents(alone / name), contents(folders[-1] / name)
+        assert list(expected) == list(found)
+        for place, values in expected.items():
+            assert np.array_equal(values, found[place]), (name, place)
