@@ -38,7 +38,7 @@ def communicator() -> Any:
     except RuntimeError as error:
         raise UnavailableError(f"{together} mpi4py finds no MPI library ({error}); {_INSTALL}") from error
     if (found := MPI.COMM_WORLD.Get_size()) != started:
-        library = MPI.Get_library_version().splitlines()[0].strip("\0 ")
+        library = " ".join(MPI.Get_library_version().splitlines()[0].strip("\0").split())
         raise UnavailableError(f"{together} MPI sees {found}: mpi4py uses {library}, the launcher belongs to another "
                                "MPI; take the launcher of that library")
     return MPI.COMM_WORLD

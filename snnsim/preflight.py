@@ -34,7 +34,7 @@ class Run:
     saved: Checkpoint | None
 
 
-def check_call(net: Any, backend: Any, threads: Any) -> None:
+def check_call(net: Any, backend: Any, threads: Any, processes: int = 1) -> None:
     """``InputError`` where the arguments of ``compile`` are of the wrong kind or out of range."""
     problems = Problems()
     if not isinstance(net, Network):
@@ -43,11 +43,7 @@ def check_call(net: Any, backend: Any, threads: Any) -> None:
     with problems.at("threads"):
         check_threads(threads)
     problems.check()
-    registry.check_name(backend)
-
-
-def check_processes(net: Network, processes: int) -> None:
-    """``InputError`` where there are more processes than units to share out."""
+    registry.check_name(backend, processes)
     units = sum(population.n for population in net.populations.values())
     if processes > max(1, units):
         text = f"{processes} processes were started for a network of {units} units; expected at most {units}"

@@ -53,7 +53,7 @@ def choose(name: str, plan: Plan, processes: int = 1) -> Backend:
     where this machine lacks something.
     """
     if name != "auto":
-        return _named(name, plan, processes)
+        return _named(name, plan)
     for backend in sorted(backends().values(), key=lambda b: -b.rank):
         if backend.lacks() is None and not backend.refuses(plan) and (processes == 1 or _is_ranked(backend)):
             return backend
@@ -67,11 +67,16 @@ def adapted(name: str, net: Network) -> Network:
     return backend.adapt(net)
 
 
-def check_name(name: str) -> None:
-    """``InputError`` where no backend has that name, ``UnavailableError`` where this machine lacks what it needs."""
-    if name == "auto":
+def check_name(name: str, processes: int = 1) -> None:
+    """``InputError`` where no backend has that name, or it cannot run in so many processes together.
+
+    ``UnavailableError`` where this machine lacks what it needs.
+    """
+    if name == "auto" or _is_ranked(_find(name)) or processes == 1:
         return
-    _find(name)
+    ranked = " or ".join(sorted(name for name, each in backends().items() if _is_ranked(each)))
+    text = f"{name} runs in one process, and {processes} were started together; over MPI take {ranked}"
+    raise InputError(Problem("backend", text))
 
 
 def _find(name: Any) -> Backend:
@@ -98,12 +103,8 @@ def _is_ranked(backend: Backend) -> bool:
     return getattr(backend, "ranked", False)
 
 
-def _named(name: str, plan: Plan, processes: int) -> Backend:
+def _named(name: str, plan: Plan) -> Backend:
     backend = _find(name)
-    if processes > 1 and not _is_ranked(backend):
-        ranked = " or ".join(sorted(name for name, each in backends().items() if _is_ranked(each)))
-        text = f"{name} runs in one process, and {processes} were started together; over MPI take {ranked}"
-        raise InputError(Problem("backend", text))
     if refused := backend.refuses(plan):
         raise InputError(refused)
     return backend

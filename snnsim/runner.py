@@ -21,7 +21,7 @@ from snnsim.interrupt import interruptible
 from snnsim.lowering import make_plan
 from snnsim.network import Network
 from snnsim.places import placed
-from snnsim.preflight import check_call, check_processes, check_run
+from snnsim.preflight import check_call, check_run
 from snnsim.program import Program, Progress
 from snnsim.recording import Recorder, RecordingPlan
 from snnsim.result import Elsewhere, Result
@@ -59,8 +59,7 @@ def compile(net: Network, backend: str = "auto", threads: int | None = None, com
 
 
 def _compile(net: Network, backend: str, threads: int | None, world: World) -> Program:
-    check_call(net, backend, threads)
-    check_processes(net, world.size)
+    check_call(net, backend, threads, world.size)
     with placed(net.marks):
         net = registry.adapted(backend, net)
         with world.agreed():
@@ -100,7 +99,7 @@ def _run(
     net: Network, duration: Any, backend: str, threads: int | None, out: str | Path | None, overwrite: bool,
     checkpoint: str | Path | None, resume_from: str | Path | None, progress: Progress | None, keep: bool, world: World,
 ) -> Result:
-    check_call(net, backend, threads)
+    check_call(net, backend, threads, world.size)
     with world.agreed():   # the first one's files are not there yet, but those of the others would be the same ones
         files: dict[str, Any] = {"out": out, "overwrite": overwrite, "checkpoint": checkpoint} if world.leads else {}
         asked = check_run(net, duration, resume_from=resume_from, keep=keep and world.leads, **files)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from snnsim import witness
+from snnsim import witness as script
 from snnsim.world import Ranks, World
 
 _PATIENCE_S = 3.0       # for which a process that has failed waits for the others to do so, too
@@ -27,17 +28,17 @@ def together(world: World, out: str | Path | None) -> Iterator[None]:
     if not isinstance(world, Ranks):
         yield
         return
-    watching = _watch(world, out)
+    witness = _Witness(world, out)
     try:
         yield
     except BaseException as error:
         if not all_come(world.comm):
-            _say_nothing(watching)
+            witness.dismiss()
             abort(world.comm, f"{type(error).__name__}: {error}")
         raise
     finally:
         world.meet()
-        _say_nothing(watching)
+        witness.dismiss()
 
 
 def all_come(comm: Any) -> bool:
@@ -53,23 +54,33 @@ def all_come(comm: Any) -> bool:
 def abort(comm: Any, text: str) -> None:
     """Say what happened to this process, and end all."""
     where = f"rank {comm.Get_rank()} of {comm.Get_size()} (process {os.getpid()} on {socket.gethostname()})"
-    print(f"{where}: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"{where}: {text}\n")     # at once: lines of several processes mix
+    sys.stderr.flush()
     comm.Abort(1)
 
 
-def _watch(world: Ranks, out: str | Path | None) -> subprocess.Popen[bytes] | None:
-    """The witness of this machine, which one of its processes starts. Its group is its own, or it would be killed."""
-    host = socket.gethostname()
-    here = [(rank, process) for rank, (name, process) in enumerate(world.places) if name == host]
-    if world.at_home:
-        return None
-    kept = "nothing was recorded to a file" if out is None else f"{out} holds what was recorded until then"
-    pairs = [str(number) for pair in here for number in pair]
-    command = [sys.executable, "-I", "-S", witness.__file__, str(world.size), kept, *pairs]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+class _Witness:
+    """What watches the processes of this machine; one of them starts it, each can dismiss it.
 
+    It is no member of their group, or launchers would kill it with them.
+    """
 
-def _say_nothing(watching: subprocess.Popen[bytes] | None) -> None:
-    if watching is not None:
-        watching.kill()
-        watching.wait()
+    def __init__(self, world: Ranks, out: str | Path | None) -> None:
+        host, self.own = socket.gethostname(), None
+        if not world.at_home:
+            here = [(rank, process) for rank, (name, process) in enumerate(world.places) if name == host]
+            kept = "nothing was recorded to a file" if out is None else f"{out} holds what was recorded until then"
+            words = [str(world.size), kept, *(str(number) for pair in here for number in pair)]
+            self.own = subprocess.Popen([sys.executable, "-I", "-S", script.__file__, *words],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        started = world.comm.allgather((host, self.own.pid if self.own else 0))
+        self.process = next(process for name, process in started if name == host and process)
+
+    def dismiss(self) -> None:
+        """It says nothing from now on."""
+        if self.own:
+            self.own.kill()
+            self.own.wait()
+        else:
+            with suppress(ProcessLookupError):
+                os.kill(self.process, signal.SIGKILL)

@@ -91,7 +91,8 @@ def _warn(message: Warning | str, *place: object, **more: object) -> None:
 def _code(stop: SystemExit, alone: bool) -> int:
     """The exit code; an interrupted process of our own ends here, for its threads may be compiling or building yet."""
     if stop.code == INTERRUPTED:
-        note("stopped by Ctrl-C")
+        if ranks.is_first():
+            note("stopped by Ctrl-C")
         if alone:
             sys.stdout.flush()
             os._exit(1)

@@ -61,8 +61,12 @@ def sweep(
     quiet: Quiet = False,
 ) -> None:
     """Simulate a config with many values, on Dask; goes on where it stopped."""
-    check_duration(duration)
+    from snnsim.sweeps.forking import warm_up
+
+    warm_up(scheduler)
     from snnsim.sweeps import sweep as run
+
+    check_duration(duration)
 
     with as_options(**_NAMES), Points(shown=not quiet) as progress:
         result = run(config, over, out, scheduler, workers, backend, threads,

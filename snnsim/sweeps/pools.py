@@ -6,20 +6,16 @@ A pool has no say in what runs next, and knows of failures only whether a worker
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from typing import Any, Protocol
 
+from snnsim.sweeps.forking import context, end_with_parent
 from snnsim.sweeps.job import run_point
-from snnsim.sweeps.warm import leave_interrupts
 
 _PATIENCE = 1.0   # seconds that workers have to stop by themselves
-WARM = "snnsim.sweeps.warm"
 
 Row = dict[str, Any]
 Task = Mapping[str, Any]
@@ -49,35 +45,6 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def context() -> Any:
-    """How worker processes are made: forked from one that has imported everything, where that is possible."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    return multiprocessing.get_context("forkserver")
-
-
-def warm_up(*modules: str) -> None:
-    """Begin to import what workers of this machine need, and `modules`, while the sweep is checked."""
-    made = context()
-    if made.get_start_method() == "forkserver":
-        from multiprocessing import forkserver
-
-        made.set_forkserver_preload([WARM, *modules])
-        forkserver.ensure_running()
-
-
-@contextlib.contextmanager
-def script_left_out() -> Iterator[None]:
-    """Inside, new processes do not import the user's script: they have no use for it, and it would run once more."""
-    script = vars(sys.modules["__main__"])
-    kept = {name: script.pop(name) for name in ("__file__", "__spec__") if name in script}
-    script["__spec__"] = None
-    try:
-        yield
-    finally:
-        script.update(kept)
-
-
 class Processes:
     """Worker processes of this machine. When one dies all are made anew."""
 
@@ -88,7 +55,7 @@ class Processes:
         self._executor = self._make()
 
     def _make(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.slots, mp_context=context(), initializer=_end_with_parent)
+        return ProcessPoolExecutor(self.slots, mp_context=context(), initializer=end_with_parent)
 
     def submit(self, task: Task) -> Future[Row]:
         """See ``Pool``."""
@@ -116,19 +83,6 @@ class Processes:
             process.join(max(0.0, until - time.monotonic()))
             if process.is_alive():
                 process.kill()
-
-
-def _end_with_parent() -> None:
-    """Nobody else would end a worker whose parent was killed."""
-    leave_interrupts()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
 
 
 class Given:

@@ -20,8 +20,9 @@ from snnsim.sweeps.axes import Axis
 from snnsim.sweeps.design import Design
 from snnsim.sweeps.driver import Driver
 from snnsim.sweeps.folder import Folder
+from snnsim.sweeps.forking import script_left_out
 from snnsim.sweeps.index import Index
-from snnsim.sweeps.pools import Processes, script_left_out
+from snnsim.sweeps.pools import Processes
 
 NET = """snnsim: 1
 dt: 0.1 ms

@@ -23,9 +23,10 @@ from snnsim.sweeps.cluster import check_installed
 from snnsim.sweeps.design import Design, Point
 from snnsim.sweeps.driver import Driver, Progress, simulating
 from snnsim.sweeps.folder import Asked, Folder, check_same, read_asked
+from snnsim.sweeps.forking import script_left_out, warm_up
 from snnsim.sweeps.index import DONE, FAILED, LOST, Index
 from snnsim.sweeps.job import digest
-from snnsim.sweeps.pools import make_pool, script_left_out, warm_up
+from snnsim.sweeps.pools import make_pool
 from snnsim.sweeps.result import Sweep
 from snnsim.yamlfile import parse_yaml
 
@@ -50,11 +51,10 @@ def sweep(
     cannot go on; what is done stays done, and the same call goes on from there.
     """
     _check_workers(executor, workers)
+    warm_up(executor)
     axes, folder = read_axes(over), Folder(Path(out))
     source = replace(_source(net), settings=tuple(settings))
     folder.check(overwrite)
-    if executor is None or executor == "processes":
-        warm_up(*(() if executor else ("distributed",)))
     first = check_points(source, axes, backend, threads)
     config = "network" if isinstance(net, Network) else str(net)
     base = None if source.base_dir is None else str(source.base_dir.resolve())
