@@ -19,7 +19,8 @@ from snnsim.ir import Type
 from snnsim.loihi_learning import TAGS
 from snnsim.network import Network
 from snnsim.plan import Plan
-from snnsim.recording import Recorder, RecordingPlan, TracePlan, WeightPlan
+from snnsim.recording import Recorder, RecordingPlan
+from snnsim.recording_plans import recording_plan
 from snnsim.saved import Checkpoint, plasticity_name, read_checkpoint, state_name
 from snnsim.sink import Sink
 from snnsim.size import refuse_plan
@@ -237,29 +238,7 @@ class Program:
 
     def recording_plan(self, provenance: dict[str, Any]) -> RecordingPlan:
         """What the network asks to record, for a ``Recorder``."""
-        traces = [self._trace_plan(t) for t in self.plan.traces]
-        names = {k: self.plan.populations[k] for k in self.plan.recorded}
-        subsets = {names[k].name: ids for k, ids in self.plan.recorded.items() if ids is not None}
-        sizes = {p.name: p.n for p in names.values()}
-        graded = frozenset(p.name for p in names.values() if p.graded)
-        return RecordingPlan(self.plan.dt, sizes, traces, self.net.to_yaml(), provenance, subsets, self.done,
-                             self._weight_plans(), graded)
-
-    def _weight_plans(self) -> list[WeightPlan]:
-        plans, double = [], self.plan.dtype is np.float64
-        for asked, request in zip(self.net.recording.weights, self.plan.weights, strict=True):
-            it = self.plan.projections[request.projection]
-            assert it.rule is not None
-            source, target = self.engine.ends_of(request.projection, request.synapses)
-            plans.append(WeightPlan(asked.name, source, target, request.on_pre, request.every, it.rule.unit, double,
-                                    it.label))
-        return plans
-
-    def _trace_plan(self, trace: Any) -> TracePlan:
-        population = self.plan.populations[trace.population]
-        double = self.plan.dtype is np.float64
-        return TracePlan(population.name, trace.variable, trace.units, trace.every,
-                         population.units.get(trace.variable, ""), double)
+        return recording_plan(self.net, self.plan, self.engine, provenance)
 
     def save(self, path: str | Path) -> None:
         """Write everything that the future depends on; ``snnsim.resume`` goes on from it, on any backend."""

@@ -21,8 +21,10 @@ from typing import Any
 from snnsim import configs
 from snnsim.sweeps import Sweep
 
-COLUMNS = {"tool": "tool", "points": "points", "model_s": "model s", "run_ms": "run ms/point", "rest_ms": "rest ms/point",
-           "wall_s": "wall s", "share": "simulating %", "cpu_share": "% of CPU time", "foreign": "other load"}
+COLUMNS = {
+    "tool": "tool", "points": "points", "model_s": "model s", "run_ms": "run ms/point", "rest_ms": "rest ms/point",
+    "wall_s": "wall s", "share": "simulating %", "cpu_share": "% of CPU time", "foreign": "other load",
+}
 SMALL = (
     "populations.exc.n=800", "populations.inh.n=200", "projections.0.connect.k=80", "projections.1.connect.k=20",
     "projections.0.weight=1 mV", "projections.1.weight=-5 mV",

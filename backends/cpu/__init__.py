@@ -31,7 +31,7 @@ class CpuBackend:
         """Cores, processor and the version of Numba."""
         import numba
 
-        from snnsim.backends.cpu.engine import usable_cores
+        from snnsim.cores import usable_cores
 
         return f"{usable_cores()} cores, Numba {numba.__version__}"
 

@@ -32,7 +32,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 def _shared() -> bytes:
     """Digest of the functions that generated modules call, and of how: machine code holds copies of them."""
     kernels = (f"{part}kernels.py" for part in ("", "graded_", "plastic_", "learning_", "coupling_", "exchange_"))
-    names = ("cache.py", "intrinsics.py", *kernels)
+    names = ("barrier.py", "cache.py", "intrinsics.py", *kernels)
     return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in names)).digest()
 
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from snnsim.backends.cpu.barrier import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import SharedWords, fast_words
 from snnsim.backends.cpu.driver import BundleShape, make_driver
 from snnsim.backends.cpu.emit import emit_update
 from snnsim.backends.cpu.exchange import Exchange
-from snnsim.backends.cpu.intrinsics import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.loops import Loops
 from snnsim.backends.cpu.parts import Part, PartMaker
 from snnsim.backends.cpu.plastic import Plastic
-from snnsim.backends.cpu.population_driver import PopulationShape, argument_name, find_groups
+from snnsim.backends.cpu.population_driver import PopulationShape, find_groups
 from snnsim.backends.cpu.population_parts import kind_of
 from snnsim.backends.cpu.spikes import SpikeLists
-from snnsim.engine import LONGEST_CHUNK, Chunk, Spikes, rows_between
-from snnsim.errors import InputError, NumericalError
+from snnsim.backends.cpu.state import State
+from snnsim.cores import move_to_core, usable_cores
+from snnsim.engine import LONGEST_CHUNK, Chunk, rows_between
+from snnsim.errors import NumericalError
 from snnsim.ir.printing import Update
 from snnsim.plan import Plan, Population
 from snnsim.slices import Slices
@@ -34,7 +34,7 @@ from snnsim.world import ALONE, Ranks, World
 _OVERFLOW = 32
 
 
-class CpuEngine:
+class CpuEngine(State):
     """Runs a plan with compiled loops. Spikes depend neither on the number of threads nor on that of processes."""
 
     overlaps, longest = False, LONGEST_CHUNK
@@ -214,93 +214,7 @@ class CpuEngine:
     def _counts(self) -> bool:
         return any(update.counted for update in self.updates)
 
-    # --- state -----------------------------------------------------------------------------------------------------
-
-    def _changing(self) -> list[str]:
-        names = {argument_name(k, "state", s) for k, p in enumerate(self.plan.populations) for s in p.program.states}
-        names |= {argument_name(k, *argument) for k, u in enumerate(self.updates) for argument in u.arguments
-                  if argument[0] == "output"}
-        names |= {f"b{k}_ring" for k, b in enumerate(self.bundles) if b.kind == "ring"}
-        names |= {"acc", "marker", "sent", *self.plastic.changing()}
-        return sorted(names)
-
-    def snapshot(self) -> Any:
-        """All that changes, for going back."""
-        names = self._changing()
-        parts = list(self.pool.map(lambda part: {name: part[name].copy() for name in names}, self.parts))
-        return self.done, self.spikes.latest(self.done, self.spikes.kept), parts
-
-    def restore(self, saved: Any) -> None:
-        """Go back to where ``snapshot`` was taken."""
-        self.done, history, parts = saved
-        self.spikes.put(self.done, *history)
-        for part, values in zip(self.parts, parts, strict=True):
-            for name, array in values.items():
-                part[name][...] = array
-
-    def get(self, population: int, state: str) -> np.ndarray:
-        """A copy of a state, [n]."""
-        return self.world.share(self.own(population, state)[1])
-
-    def own(self, population: int, state: str) -> tuple[int, np.ndarray]:
-        """See ``snnsim.engine``."""
-        own = np.concatenate([part[argument_name(population, "state", state)] for part in self.parts])
-        return self.slices.own(population)[0], own
-
-    def set(self, population: int, state: str, values: np.ndarray) -> None:
-        """Overwrite a state, [n]."""
-        for t, part in enumerate(self.parts):
-            low, high = self.slices.bounds(population, t)
-            place = part[argument_name(population, "state", state)]
-            most = np.iinfo(place.dtype).max if place.dtype.kind == "u" else np.inf
-            if place.dtype.kind == "u" and values.size and (values.min() < 0 or values.max() > most):
-                found = f"{values.min():g} to {values.max():g}"
-                raise InputError(f"{state}: expected counts from 0 to {most}, found {found}")
-            place[...] = values[low:high]
-
-    def history(self) -> Spikes:
-        """Spikes of the last ``plan.max_delay`` steps."""
-        return self.spikes.latest(self.done, self.plan.max_delay)
-
-    def load(self, done: int, step: np.ndarray, unit: np.ndarray, payload: np.ndarray | None = None) -> None:
-        """Go on after step `done`; see ``snnsim.engine``."""
-        self.done = done
-        self.spikes.put(done, step, unit, payload)
-        self.plastic.begin(done)
-        for part in self.parts:
-            part["marker"][0] = np.searchsorted(part["schedule_step"], done, side="right")
-            part["sent"][0] = done
-            for k, bundle in enumerate(self.bundles):
-                if bundle.kind == "ring":
-                    self._refill(part, f"b{k}", step, unit, payload if bundle.graded else None)
-
-    def plasticity(self, projection: int) -> dict[str, np.ndarray]:
-        """Everything that changes in a plastic projection; see ``snnsim.engine``."""
-        return self.plastic.get(projection, self.done)
-
-    def set_plasticity(self, projection: int, done: int, values: Mapping[str, np.ndarray]) -> None:
-        """The opposite."""
-        self.plastic.set(projection, done, values)
-
-    def synapses_of(self, projection: int) -> dict[str, np.ndarray]:
-        """source, target, delay and w; see ``snnsim.engine``."""
-        return self.plastic.synapses_of(projection)
-
-    def ends_of(self, projection: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Source and target of some; see ``snnsim.engine``."""
-        return self.plastic.ends_of(projection, synapses)
-
-    def _refill(self, part: Part, name: str, step: np.ndarray, unit: np.ndarray, factor: np.ndarray | None) -> None:
-        """What spikes under way will do after step `done`, put back into a ring."""
-        ring, rows = part[f"{name}_ring"], part[f"{name}_rows"]
-        ring[...] = 0
-        for then, source, times in zip(step, unit, np.ones_like(unit) if factor is None else factor, strict=True):
-            synapses = slice(int(rows[source]), int(rows[source + 1]))
-            when = then + part[f"{name}_delays"][synapses].astype(np.int64)
-            ahead = when > self.done
-            places = part[f"{name}_targets"][synapses][ahead]
-            weights = np.broadcast_to(part[f"{name}_weights"][synapses], when.shape)[ahead]
-            np.add.at(ring, (when[ahead] % ring.shape[0], places), (weights * times).astype(ring.dtype))
+    # --- about it --------------------------------------------------------------------------------------------------
 
     def _built(self) -> int:
         """How many synapses this process has."""
@@ -329,19 +243,6 @@ def _owner(array: np.ndarray) -> np.ndarray:
     return array.base if isinstance(array.base, np.ndarray) else array
 
 
-def move_to_core(number: int) -> None:
-    """Put the calling thread on a core of its own, and leave the system free to move it later."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[number % len(cores)]})
-        os.sched_setaffinity(0, cores)
-
-
 def own_cores(world: World) -> int:
     """Threads of a process by default: its share of the cores that processes on its machine may use, as all have."""
     return -world.most(-max(1, usable_cores() // world.beside))[0]
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from snnsim.backends.cpu.functions import NUMBER, numbers
 
-IMPORTS = """from snnsim.backends.cpu.intrinsics import arrive_first, release
+IMPORTS = """from snnsim.backends.cpu.barrier import arrive_first, release
 """
 _FLAG = "16 + 8 * turn"         # the word of the barrier that stops all threads at this meeting
 

@@ -1,12 +1,9 @@
-"""The few machine instructions that Numba does not offer: atomics for the barrier, prefetching, the bits of floats."""
+"""The few machine instructions that Numba does not offer: atomics, views of memory, prefetching, the bits of floats."""
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -18,43 +15,17 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import from_dtype
 
-from snnsim.backends.cpu.cache import compiled
-
 # Numba's compiler has this flag (array arguments do not overlap) but its decorator does not name it. Without it LLVM
 # tests for overlap at run time and gives up on loops over many arrays.
 if not hasattr(CPUTargetOptions, "noalias"):
     CPUTargetOptions.noalias = TargetOptions.Mapping("noalias")
 
 _I64, _I32 = ir.IntType(64), ir.IntType(32)
-
-
-_SLEEP = ("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_wait", "pthread_cond_broadcast")
-_CAN_SLEEP = sys.platform != "win32"
-_LOCK, _BELL = 40, 48   # words of the barrier that hold a mutex and a condition variable
-SYNC_WORDS = 64
 TABLE_WIDTH = 4     # words of a row that says where an array is: its address and up to three sizes
 
 
-def _register() -> Any:
-    """Give LLVM the addresses of the system calls with which threads wait for each other."""
-    library = ctypes.CDLL(None) if _CAN_SLEEP else ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
-    for name in _SLEEP if _CAN_SLEEP else ("SwitchToThread",):
-        llvm.add_symbol(f"snnsim_{name}", ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
-    return library
-
-
-_library = _register()
-
-
-def open_barrier(sync: np.ndarray) -> None:
-    """Make `sync`, int64 [SYNC_WORDS], a barrier that nobody waits at."""
-    sync[:] = 0
-    if _CAN_SLEEP:
-        _library.pthread_mutex_init(ctypes.c_void_p(sync[_LOCK:].ctypes.data), None)
-        _library.pthread_cond_init(ctypes.c_void_p(sync[_BELL:].ctypes.data), None)
-
-
-def _element(context, builder, array_type, array, index):  # type: ignore[no-untyped-def]
+def element(context, builder, array_type, array, index):  # type: ignore[no-untyped-def]
+    """The address of array[index], for an intrinsic."""
     view = context.make_array(array_type)(context, builder, array)
     return cgutils.get_item_pointer(context, builder, array_type, view, [index], wraparound=False)
 
@@ -64,7 +35,7 @@ def atomic_add(typingctx, array, index, value):  # type: ignore[no-untyped-def]
     """array[index] += value as one indivisible operation; returns the value before."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        place = _element(context, builder, signature.args[0], args[0], args[1])
+        place = element(context, builder, signature.args[0], args[0], args[1])
         return builder.atomic_rmw("add", place, args[2], "seq_cst")
 
     return types.int64(array, types.int64, types.int64), codegen
@@ -75,7 +46,7 @@ def atomic_load(typingctx, array, index):  # type: ignore[no-untyped-def]
     """array[index], ordered before all later reads."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        place = _element(context, builder, signature.args[0], args[0], args[1])
+        place = element(context, builder, signature.args[0], args[0], args[1])
         return builder.load_atomic(place, "seq_cst", 8)
 
     return types.int64(array, types.int64), codegen
@@ -86,7 +57,7 @@ def atomic_store(typingctx, array, index, value):  # type: ignore[no-untyped-def
     """array[index] = value, ordered after all earlier writes."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        place = _element(context, builder, signature.args[0], args[0], args[1])
+        place = element(context, builder, signature.args[0], args[0], args[1])
         builder.store_atomic(args[2], place, "seq_cst", 8)
         return context.get_dummy_value()
 
@@ -107,7 +78,7 @@ def rows_piece(typingctx, array, first, rows, n):  # type: ignore[no-untyped-def
 
 def _piece(context, builder, signature, args):  # type: ignore[no-untyped-def]
     array, first, *shape = args
-    data = _element(context, builder, signature.args[0], array, first)
+    data = element(context, builder, signature.args[0], array, first)
     return _array(context, builder, signature.return_type, data, shape)
 
 
@@ -130,7 +101,7 @@ def array_at(dtype: str, ndim: int) -> Any:
     def view(typingctx, table, row):  # type: ignore[no-untyped-def]
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             first = builder.mul(args[1], ir.Constant(_I64, TABLE_WIDTH))
-            place, *shape = (builder.load(_element(context, builder, signature.args[0], args[0],
+            place, *shape = (builder.load(element(context, builder, signature.args[0], args[0],
                                                    builder.add(first, ir.Constant(_I64, k)))) for k in range(ndim + 1))
             data = builder.inttoptr(place, context.get_data_type(kind.dtype).as_pointer())
             return _array(context, builder, kind, data, shape)
@@ -175,7 +146,7 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
     """Begin to load the cache line of array[index], which may lie beyond the end."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        place = _element(context, builder, signature.args[0], args[0], args[1])
+        place = element(context, builder, signature.args[0], args[0], args[1])
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -184,33 +155,6 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(array, types.int64), codegen
-
-
-def _system_call(name, places):  # type: ignore[no-untyped-def]
-    """A call with the addresses of words of an array."""
-
-    def emit(context, builder, array_type, array):  # type: ignore[no-untyped-def]
-        words = [ir.Constant(_I64, place) for place in places]
-        pointers = [_element(context, builder, array_type, array, word) for word in words]
-        kind = ir.FunctionType(_I32, [p.type for p in pointers])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, f"snnsim_{name}"), pointers)
-        return context.get_dummy_value()
-
-    @intrinsic
-    def call(typingctx, array):  # type: ignore[no-untyped-def]
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            return emit(context, builder, signature.args[0], args[0])
-
-        return types.void(array), codegen
-
-    return call
-
-
-if _CAN_SLEEP:
-    _lock, _unlock = _system_call("pthread_mutex_lock", [_LOCK]), _system_call("pthread_mutex_unlock", [_LOCK])
-    _sleep, _wake = _system_call("pthread_cond_wait", [_BELL, _LOCK]), _system_call("pthread_cond_broadcast", [_BELL])
-else:
-    _yield = _system_call("SwitchToThread", [])
 
 
 def _bitcast(source, target, llvm_target):  # type: ignore[no-untyped-def]
@@ -228,82 +172,3 @@ int_as_f32 = _bitcast(types.int32, types.float32, ir.FloatType())
 int_as_f64 = _bitcast(types.int64, types.float64, ir.DoubleType())
 f32_as_int = _bitcast(types.float32, types.int32, _I32)
 f64_as_int = _bitcast(types.float64, types.int64, _I64)
-
-# Some tenths of a millisecond: longer than waking takes, or one late thread would have them all sleep in turns.
-_SPINS = 400_000
-
-
-@compiled()
-def arrive(sync, threads):  # type: ignore[no-untyped-def]
-    """Say that this thread is here; returns what ``wait`` needs. sync: see ``open_barrier``.
-
-    Word 0 counts arrivals, word 8 the rounds passed.
-    """
-    generation = atomic_load(sync, 8)
-    if threads > 1 and atomic_add(sync, 0, 1) == threads - 1:
-        atomic_store(sync, 0, 0)
-        _release(sync, generation + 1)
-    return generation
-
-
-@compiled()
-def arrive_first(sync, threads):  # type: ignore[no-untyped-def]
-    """As ``arrive``, but the last one leaves the others waiting until it calls ``release``; returns whether it is."""
-    generation = atomic_load(sync, 8)
-    if threads > 1 and atomic_add(sync, 0, 1) != threads - 1:
-        return generation, False
-    atomic_store(sync, 0, 0)
-    return generation, True
-
-
-@compiled()
-def release(sync, threads, generation):  # type: ignore[no-untyped-def]
-    """Let the threads go on that have arrived."""
-    if threads > 1:
-        _release(sync, generation + 1)
-
-
-@compiled()
-def wait(sync, threads, generation):  # type: ignore[no-untyped-def]
-    """Wait until all `threads` have arrived.
-
-    Spins first, then sleeps. A thread that only yielded would hand a whole slice of time to whatever else runs, at
-    every meeting: on a busy machine that is a hundred times slower.
-    """
-    if threads == 1:
-        return
-    for _ in range(_SPINS):
-        if atomic_load(sync, 8) != generation:
-            return
-    _wait(sync, generation)
-
-
-@compiled()
-def barrier(sync, threads):  # type: ignore[no-untyped-def]
-    """Meet with the other threads."""
-    wait(sync, threads, arrive(sync, threads))
-
-
-if _CAN_SLEEP:
-    @compiled()
-    def _release(sync, generation):  # type: ignore[no-untyped-def]
-        _lock(sync)
-        atomic_store(sync, 8, generation)
-        _wake(sync)
-        _unlock(sync)
-
-    @compiled()
-    def _wait(sync, generation):  # type: ignore[no-untyped-def]
-        _lock(sync)
-        while atomic_load(sync, 8) == generation:
-            _sleep(sync)
-        _unlock(sync)
-else:
-    @compiled()
-    def _release(sync, generation):  # type: ignore[no-untyped-def]
-        atomic_store(sync, 8, generation)
-
-    @compiled()
-    def _wait(sync, generation):  # type: ignore[no-untyped-def]
-        while atomic_load(sync, 8) == generation:
-            _yield(sync)

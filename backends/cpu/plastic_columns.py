@@ -39,11 +39,12 @@ class Order:
     def within(self, part: int, low: int, high: int) -> tuple[slice, np.ndarray, np.ndarray]:
         """Where a part has synapses numbered from `low` to `high` - 1, their numbers less `low`, and their sources."""
         a, b = int(np.searchsorted(self.ends, low, "right")) - 1, int(np.searchsorted(self.ends, high, "left"))
-        rows = self.rows[part][a : b + 1]
-        sources = np.repeat(np.arange(a, b), np.diff(rows))
-        numbers = np.arange(rows[0], rows[-1]) + (self.starts[part][a:b] - rows[:-1])[sources - a]
-        i, j = np.searchsorted(numbers, (low, high))
-        return slice(rows[0] + i, rows[0] + j), numbers[i:j] - low, sources[i:j]
+        rows, first = self.rows[part][a : b + 1], self.starts[part][a:b]
+        # A row may be much longer than what is asked for: what lies outside is left out before anything is made of it.
+        begin, end = (np.clip(bound - first, 0, np.diff(rows)) for bound in (low, high))
+        sources = np.repeat(np.arange(a, b), end - begin)
+        where = slice(int(rows[0] + begin[0]), int(rows[-2] + end[-1]))
+        return where, np.arange(where.start, where.stop) + (first - rows[:-1])[sources - a] - low, sources
 
     def find(self, part: int, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which of the synapses `wanted` a part has, as positions among them and among its own."""

@@ -72,16 +72,16 @@ class SpikeLists:
         """Spikes of the last `steps` steps up to `done`, sorted by (step, unit)."""
         first = done - steps - self.base
         ends = self.start[:, first : first + steps + 1]
-        numbers = np.arange(done - steps + 1, done + 1)
+        numbers = np.arange(steps)      # not from the beginning on: the longest run of the largest network has 2^64 keys
         step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.lists)])
         unit, *payloads = (np.concatenate([values[t, ends[t, 0] : ends[t, -1]] for t in range(self.lists)])
                            for values in self._lists)
         key = step * self.neurons + unit
         if payloads:
             order = np.argsort(key)
-            return Spikes(step[order], unit[order].astype(np.int64), payloads[0][order])
+            return Spikes(step[order] + done - steps + 1, unit[order].astype(np.int64), payloads[0][order])
         key.sort()
-        return Spikes(key // self.neurons, key % self.neurons)
+        return Spikes(key // self.neurons + (done - steps + 1), key % self.neurons)
 
     def latest(self, done: int, steps: int) -> Spikes:
         """The same, of as many of those steps as are kept."""

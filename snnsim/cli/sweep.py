@@ -102,10 +102,9 @@ class Points:
     def __call__(self, now: Progress) -> None:
         """Show how far it is."""
         if self._bar:
-            self._bar.update(
-                self._task, completed=now.done + now.failed, total=now.points, points=f"{now.done} of {now.points} done",
-                failed=f"{now.failed} failed", running=f"{now.running} running", left="left",
-            )
+            texts = {"points": f"{now.done} of {now.points} done", "failed": f"{now.failed} failed",
+                     "running": f"{now.running} running", "left": "left"}
+            self._bar.update(self._task, completed=now.done + now.failed, total=now.points, **texts)
 
 
 def print_summary(result: Sweep) -> None:

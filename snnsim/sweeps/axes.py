@@ -81,7 +81,8 @@ def _texts(values: Any) -> tuple[str, ...]:
     if isinstance(values, str):
         texts = [each for part in _split(values) for each in _expanded(part)]
     elif isinstance(values, Mapping) or not isinstance(values, Iterable):
-        raise InputError(f"expected a series of values, or text such as '10 ms,20 ms' or '1..10', found {found(values)}")
+        expected = "expected a series of values, or text such as '10 ms,20 ms' or '1..10'"
+        raise InputError(f"{expected}, found {found(values)}")
     else:
         texts = [text_of(value) for value in values]
     if not texts:

@@ -11,10 +11,11 @@ from concurrent.futures import CancelledError, Future
 from importlib.util import find_spec
 from typing import Any
 
+from snnsim.cores import usable_cores
 from snnsim.errors import InputError, Problem, RunError, UnavailableError
 from snnsim.sweeps.forking import WARM, context
 from snnsim.sweeps.job import hello, run_point
-from snnsim.sweeps.pools import Row, usable_cores
+from snnsim.sweeps.pools import Row
 
 _ANSWER, _PATIENCE = 10, 1.0   # seconds for a scheduler to answer; for a local cluster to close
 _MISSING = ("Dask is not installed; install it with: pip install 'snnsim[sweep]', or do without it on this machine: "

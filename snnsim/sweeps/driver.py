@@ -89,7 +89,8 @@ class Driver:
                 self._try_again(point)
             elif error is not None and (reason := self.pool.gone(error)):
                 self.waiting.appendleft(point)
-                raise RunError(f"{reason}: the points that were running are not done; the same call goes on with the others")
+                kept = "the points that were running are not done; the same call goes on with the others"
+                raise RunError(f"{reason}: {kept}")
             elif error is not None:
                 self._write(point, {"status": FAILED, "message": f"{type(error).__name__}: {error}"})
 

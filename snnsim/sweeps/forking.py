@@ -22,7 +22,7 @@ def context() -> Any:
 
 
 def warm_up(executor: Any) -> None:
-    """Begin to import what workers need, while a sweep is read and checked; nothing where they are not of this machine."""
+    """Begin to import what workers of this machine need, while a sweep is read and checked."""
     made = context()
     if made.get_start_method() != "forkserver" or executor not in (None, "processes"):
         return
@@ -36,7 +36,7 @@ def warm_up(executor: Any) -> None:
 def script_left_out() -> Iterator[None]:
     """Inside, new processes do not import the user's script: they have no use for it, and it would run once more."""
     script = vars(sys.modules["__main__"])
-    kept = {name: script.pop(name) for name in ("__file__", "__spec__") if name in script}
+    kept: dict[str, Any] = {name: script.pop(name) for name in ("__file__", "__spec__") if name in script}
     script["__spec__"] = None
     try:
         yield

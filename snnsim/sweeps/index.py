@@ -1,7 +1,7 @@
 """The table of a sweep: one row of a CSV file for each point that is done, failed or lost.
 
-Rows are appended as points end, so a kill loses none that was written, and the file can be read at any time; what a kill
-left of half a row is not read. When the sweep begins and ends the table is written anew, sorted, at once.
+Rows are appended as points end, so a kill loses none that was written, and the file can be read at any time; what a
+kill left of half a row is not read. When the sweep begins and ends the table is written anew, sorted, at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a worker does: one point, from plain data to its recording and a row of the table.
 
-A worker may be a thread, a process, or another machine that sees the same folder; what it was given to read stays in its
-memory from point to point.
+A worker may be a thread, a process, or another machine that sees the same folder; what it was given to read stays in
+its memory from point to point.
 """
 
 from __future__ import annotations

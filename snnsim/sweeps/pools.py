@@ -1,4 +1,4 @@
-"""Where points run: processes of our own, an executor that the user gives, or Dask (``dask.py``).
+"""Where points run: processes of our own, an executor that the user gives, or Dask (``cluster.py``).
 
 A pool has no say in what runs next, and knows of failures only whether a worker died.
 """
@@ -6,12 +6,12 @@ A pool has no say in what runs next, and knows of failures only whether a worker
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from typing import Any, Protocol
 
+from snnsim.cores import usable_cores
 from snnsim.sweeps.forking import context, end_with_parent
 from snnsim.sweeps.job import run_point
 
@@ -38,11 +38,6 @@ class Pool(Protocol):
 
     def close(self, now: bool) -> None:
         """Let go of it; `now`: whatever still runs is ended."""
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Processes:

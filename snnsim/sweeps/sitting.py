@@ -13,7 +13,7 @@ from typing import Any
 import snnsim
 from snnsim.checked import found
 from snnsim.config import read
-from snnsim.errors import InputError, Problem
+from snnsim.errors import InputError, Problem, Problems
 from snnsim.interrupt import interruptible
 from snnsim.network import Network
 from snnsim.runner import Interrupted
@@ -47,8 +47,8 @@ def sweep(
     per core unless given. threads: of each point. settings: changes for all points, as of ``--set``. overwrite: begin
     anew where `out` holds a sweep. progress: called with a ``Progress`` several times a second.
     A point that fails is reported in the table and the others go on. A point whose worker dies is tried once more.
-    Raises ``InputError`` before anything runs where a value, a path or the folder is wrong, ``RunError`` where the sweep
-    cannot go on; what is done stays done, and the same call goes on from there.
+    Raises ``InputError`` before anything runs where a value, a path or the folder is wrong, ``RunError`` where the
+    sweep cannot go on; what is done stays done, and the same call goes on from there.
     """
     _check_workers(executor, workers)
     warm_up(executor)
@@ -70,12 +70,13 @@ def sweep(
 
 def _check_workers(executor: Any, workers: Any) -> None:
     """Before anything else, what needs no look at the network."""
-    if workers is not None and executor not in (None, "processes"):
-        raise InputError(Problem("workers", "is for workers of this machine; leave it out with a scheduler or executor"))
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int)
-                                or not 1 <= workers <= MOST_WORKERS):
-        raise InputError(Problem("workers", f"expected a whole number from 1 to {MOST_WORKERS}, found {found(workers)}"))
-    if executor is None or (isinstance(executor, str) and executor != "processes"):
+    problems, local = Problems(), executor in (None, "processes")
+    if workers is not None and not local:
+        problems.add("workers", "is for workers of this machine; leave it out with a scheduler or executor")
+    elif workers is not None and not (type(workers) is int and 1 <= workers <= MOST_WORKERS):
+        problems.add("workers", f"expected a whole number from 1 to {MOST_WORKERS}, found {found(workers)}")
+    problems.check()
+    if executor is None or (isinstance(executor, str) and not local):
         check_installed()
 
 
@@ -140,8 +141,8 @@ class _Sitting:
 
     def _stopped(self, by: str) -> str:
         done = sum(row["status"] == DONE for row in self.index.rows.values())
-        return (f"stopped by {by}: {done} of {len(self.points)} points are done, {self.folder.index} lists them; the same "
-                "command goes on with the others")
+        reached = f"stopped by {by}: {done} of {len(self.points)} points are done"
+        return f"{reached}, {self.folder.index} lists them; the same command goes on with the others"
 
     def _finished(self) -> Iterator[int]:
         """Points that need not run again: done, and their files are there and hold what the table says."""

@@ -59,7 +59,7 @@ def test_a_checkpoint_of_another_network(mpirun: Start) -> None:
     program = sn.compile(other, backend="cpu")
     program.run("1 ms")
     program.save("a.ckpt")
-    expected = "a.ckpt: is a checkpoint of another network: populations.a.n is 5 there, and 2 here\n"
+    expected = "a.ckpt: is a checkpoint of another network: populations.a.n is 5 there and 2 here\n"
     assert said(mpirun, 2, "run", "net.yaml", "--resume", "a.ckpt") == expected
 
 

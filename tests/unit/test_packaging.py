@@ -70,11 +70,11 @@ def test_machine_code_is_not_kept_in_the_package():
     """It would outlive an uninstall, and the folder left behind would stand before an editable install."""
     from numba.core.dispatcher import Dispatcher
 
-    from snnsim.backends.cpu import cache, intrinsics, kernels
+    from snnsim.backends.cpu import barrier, cache, kernels
 
     found = {
         name: Path(function.stats.cache_path)
-        for module in (intrinsics, kernels)
+        for module in (barrier, kernels)
         for name, function in vars(module).items()
         if isinstance(function, Dispatcher) and function.stats.cache_path is not None
     }
