@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from snnsim.errors import InputError, Problem
 from snnsim.plan import Plan, Projection
 from snnsim.slices import Slices
 
 WINDOW = 1 << 16
 _MOST_GROUPS = 64
+_MOST_TABLE = 1 << 24   # bytes of a table of rows that may be larger than the synapses
 _MOST_EPOCH = 64
 _ROOM = 1 << 22
+_MOST_PLACES = 1 << 32  # a target has 32 bits at most
 
 
 def meeting_interval(plan: Plan, slices: Slices) -> int:
@@ -70,6 +73,9 @@ def _measured(slices: Slices, segments: list[tuple[int, str]], window: dict[tupl
         members = [[i for i, s in enumerate(segments) if window[s] == w] for w in range(count)]
         places.windows.append([(int(ends[m[0]]), int(ends[m[-1] + 1])) for m in members])
         places.totals.append(int(ends[-1]))
+    if (most := max(places.totals)) > _MOST_PLACES:
+        raise InputError(Problem("threads", f"each would have {most:,} inputs of units, expected at most "
+                                            f"{_MOST_PLACES:,}; more threads or processes have fewer each"))
     return places
 
 
@@ -93,23 +99,31 @@ class Bundle:
         return 1 if self.kind == "ring" else len(self.delays)
 
 
-def make_bundles(plan: Plan, places: Places) -> list[Bundle]:
-    """Group the projections of a network."""
+def make_bundles(plan: Plan, places: Places, parts: int) -> list[Bundle]:
+    """Group the projections of a network. parts: threads of all processes."""
     bundles: list[Bundle] = []
     for projection in (p for p in plan.projections if p.spiking):
-        kind, level = _kind(plan, projection), plan.populations[projection.target].level
+        kind, level = _kind(plan, projection, parts), plan.populations[projection.target].level
         for low, high in [(0, 0), (1, projection.delays[1])] if projection.delays[0] == 0 else [projection.delays]:
             if high >= low:
                 _place(plan, bundles, places, projection, kind, level if high == 0 else -1, range(low, high + 1))
     return bundles
 
 
-def _kind(plan: Plan, projection: Projection) -> str:
-    low, high = projection.delays
-    per_source = projection.bound.synapses / max(1, plan.populations[projection.source].n)
-    if high - low + 1 > max(_MOST_GROUPS, per_source):
+def _kind(plan: Plan, projection: Projection, parts: int) -> str:
+    if _scattered(projection.delays, projection.bound.synapses, plan.populations[projection.source].n, parts):
         return "ring"
     return "rows" if projection.constant_weight else "synapses"
+
+
+def _scattered(delays: tuple[int, int], synapses: int, sources: int, parts: int) -> bool:
+    """Whether most pieces of rows, one for each source and delay, would be empty in a part of the network.
+
+    Among many parts each has few synapses of a source; a large table of pieces would then take more than they do.
+    """
+    groups, per_source = delays[1] - delays[0] + 1, synapses / max(1, sources)
+    few = groups > 4 * per_source / parts and 4 * sources * groups > _MOST_TABLE
+    return groups > max(_MOST_GROUPS, per_source) or (few and groups > 1)
 
 
 def _fits_pair(plan: Plan, places: Places, projection: Projection, window: int) -> bool:

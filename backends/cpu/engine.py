@@ -44,7 +44,7 @@ class CpuEngine(State):
         self.threads = threads or own_cores(world)
         self.slices = Slices.of(plan, self.threads, world.rank, world.size)
         self.places = lay_out(plan, self.slices)
-        self.bundles = make_bundles(plan, self.places)
+        self.bundles = make_bundles(plan, self.places, self.threads * world.size)
         self.epoch = meeting_interval(plan, self.slices)
         self.wide = any(port.bound >= 1 << 31 for p in plan.populations for port in p.ports.values())
         began = time.perf_counter()

@@ -28,7 +28,7 @@ def memory(plan: Plan, threads: int, world: World = ALONE) -> int:
     """
     slices = Slices.of(plan, threads, world.rank, world.size)
     places = lay_out(plan, slices)
-    bundles = make_bundles(plan, places)
+    bundles = make_bundles(plan, places, threads * world.size)
     units = sum(p.n * (_given(plan, p) + _unit(plan, p) / world.size) for p in plan.populations)
     units += _sum(plan) * sum(places.totals)
     packed = sum(_bundle(plan, places, bundle, threads, world.size) for bundle in bundles)

@@ -9,6 +9,7 @@ import pytest
 
 import snnsim as sn
 from snnsim.backends.cpu import draw
+from snnsim.backends.cpu import build
 from snnsim.backends.cpu.build import Bundle, lay_out, make_bundles
 from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.pack import Packer
@@ -131,6 +132,20 @@ def drawn(projection: Projection, n: int) -> np.ndarray:
 def test_packed_synapses_are_those_drawn(kind: str, weight: Any, delay: Any, precision: str, threads: int) -> None:
     """Every kind of bundle holds each synapse once, in the thread that owns its target, in the row of its delay."""
     plan = plan_with(weight, delay, precision)
-    bundle = make_bundles(plan, lay_out(plan, Slices.of(plan, threads)))[0]
+    bundle = make_bundles(plan, lay_out(plan, Slices.of(plan, threads)), threads)[0]
     assert bundle.kind == kind
     assert np.array_equal(drawn(plan.projections[0], 101), unpacked(plan, bundle, threads))
+
+
+@pytest.mark.parametrize(("delays", "synapses", "sources", "parts", "expected"), [
+    ((1, 64), 299_000_000, 77_169, 2, False),           # the microcircuit in two threads: 1900 synapses of a source
+    ((1, 64), 299_000_000, 77_169, 1024, True),         # four synapses, 64 pieces
+    ((15, 15), 10**12, 10**8, 65_536, False),           # one delay: one piece for each source
+    ((1, 30), 1000, 100, 4, False),                     # too small to matter
+    ((1, 400), 3000, 100, 1, True),                     # more delays than synapses
+])
+def test_delays_that_would_make_large_tables(
+    delays: tuple[int, int], synapses: int, sources: int, parts: int, expected: bool
+) -> None:
+    """Where most pieces of rows would be empty, synapses go through a ring."""
+    assert build._scattered(delays, synapses, sources, parts) is expected
