@@ -17,7 +17,6 @@ from snnsim.backends.cpu.draw import fast_words
 from snnsim.backends.cpu.exchange_kernels import HEAD, LONGEST, code, decode, folded, put_number, take_number, unfolded
 from snnsim.backends.cpu.plastic_build import index_type
 from snnsim.backends.cpu.plastic_columns import Order, SynapseColumn
-from snnsim.backends.cpu.plastic_kernels import sort_by
 from snnsim.backends.cpu.spikes import SpikeLists
 from snnsim.connect import Bound, rule_from_spec
 from snnsim.connect.degree import _Rows
@@ -211,16 +210,6 @@ def test_packing_beyond_2_32_synapses():
     build_kernels.sort_rows(starts, groups, 2, rows, values, 3)
     assert rows.tolist() == [FAR - 3, FAR - 2, FAR]
     assert values[FAR - 3 :].tolist() == [2, 1, 3]
-
-
-def test_sorting_of_wide_numbers():
-    """Plastic synapses beyond 2^32 are sorted by numbers of 64 bits."""
-    ends, out = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    keys = sparse((FAR,), np.uint16)
-    keys[FAR - 3 :] = 1, 0, 1
-    sort_by(keys, np.arange(FAR - 3, FAR), ends, out)
-    assert ends.tolist() == [0, 1, 3]
-    assert out.tolist() == [FAR - 2, FAR - 3, FAR - 1]
 
 
 def plan_of(*sizes, ports=3):
