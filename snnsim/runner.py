@@ -159,7 +159,7 @@ def _follow(program: Program, plan: RecordingPlan, out: str | Path | None, steps
 def _stop(program: Program, recorder: Recorder, steps: int, checkpoint: str | Path | None, by: str) -> NoReturn:
     if checkpoint is not None:
         program.save(checkpoint)
-    reached = f"stopped by {by} at {program.time:g} ms of {steps * program.plan.dt:g} ms"
+    reached = f"stopped by {by or 'a signal to another process'} at {program.time:g} ms of {steps * program.plan.dt:g} ms"
     raise Interrupted(f"{reached}; {_kept_text(recorder)}; {_again(checkpoint)}")
 
 
@@ -216,6 +216,7 @@ def provenance(program: Program) -> dict[str, Any]:
     names = ("numpy", "numba", "h5py")
     return {
         "seed": program.plan.seed, "backend": program.backend.name, "threads": program.engine.threads,
+        **({"processes": program.world.size} if program.world.size > 1 else {}),
         "precision": "double" if program.plan.dtype is np.float64 else "single", "argv": sys.argv,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": {"snnsim": _version("snnsim"), "python": sys.version.split()[0], **{n: _version(n) for n in names}},

@@ -32,9 +32,9 @@ def together(world: World, out: str | Path | None) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not all_come(world.comm):
+        if not all_come(world.ending):
             witness.dismiss()
-            abort(world.comm, f"{type(error).__name__}: {error}")
+            abort(world.ending, f"{type(error).__name__}: {error}")
         raise
     finally:
         world.meet()
@@ -67,20 +67,21 @@ class _Witness:
 
     def __init__(self, world: Ranks, out: str | Path | None) -> None:
         host, self.own = socket.gethostname(), None
-        if not world.at_home:
+        # Windows has nothing like signal 0, with which to see whether a process is there.
+        if not world.at_home and os.name == "posix":
             here = [(rank, process) for rank, (name, process) in enumerate(world.places) if name == host]
             kept = "nothing was recorded to a file" if out is None else f"{out} holds what was recorded until then"
             words = [str(world.size), kept, *(str(number) for pair in here for number in pair)]
             self.own = subprocess.Popen([sys.executable, "-I", "-S", script.__file__, *words],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
         started = world.comm.allgather((host, self.own.pid if self.own else 0))
-        self.process = next(process for name, process in started if name == host and process)
+        self.process = next((process for name, process in started if name == host and process), 0)
 
     def dismiss(self) -> None:
         """It says nothing from now on."""
         if self.own:
             self.own.kill()
             self.own.wait()
-        else:
+        elif self.process:
             with suppress(ProcessLookupError):
                 os.kill(self.process, signal.SIGKILL)

@@ -9,19 +9,22 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from snnsim.cores import cores
 from snnsim.errors import InputError, Problem, RunError, SnnsimError, UnavailableError
 
 class World:
     """One process alone.
 
     rank, size: which of how many. beside: how many of them are on this machine, at_home: which of those this is.
+    sharing: how many may run on the same cores as this one, turn: which of those this is.
     """
 
-    rank, size, at_home, beside = 0, 1, 0, 1
+    rank, size, at_home, beside, turn, sharing = 0, 1, 0, 1, 0, 1
 
     @property
     def leads(self) -> bool:
@@ -73,13 +76,18 @@ class Ranks(World):
         if MPI.Query_thread() < MPI.THREAD_SERIALIZED:
             raise UnavailableError("MPI was started without support for threads; expected MPI_THREAD_SERIALIZED at "
                                    "least: leave mpi4py.rc.threads as it is")
-        self.mpi, self.comm = MPI, comm.Dup()
+        # Another one for the end of a run: who fails must not disturb what the others are still at.
+        self.mpi, self.comm, self.ending = MPI, comm.Dup(), comm.Dup()
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         home = comm.Split_type(MPI.COMM_TYPE_SHARED)
         self.at_home, self.beside = home.Get_rank(), home.Get_size()
         home.Free()
         self.places = [(str(host), int(process)) for host, process in
                        self.comm.allgather((socket.gethostname(), os.getpid()))]
+        mine = (socket.gethostname(), frozenset(cores()))
+        others = [rank for rank, (host, theirs) in enumerate(self.comm.allgather(mine))
+                  if host == mine[0] and not mine[1].isdisjoint(theirs)]
+        self.turn, self.sharing = others.index(self.rank), len(others)
 
     def meet(self) -> None:
         """Wait for all."""
@@ -156,4 +164,16 @@ def world_of(comm: Any) -> World:
     if not all(hasattr(comm, name) for name in ("Dup", "Get_rank", "Split_type", "Iallgather")):
         text = f"expected a communicator of mpi4py such as MPI.COMM_WORLD, found {type(comm).__name__}"
         raise InputError(Problem("comm", text))
-    return Ranks(comm) if comm.Get_size() > 1 else ALONE
+    if comm.Get_size() == 1:
+        return ALONE
+    if (known := comm.Get_attr(_attribute())) is None:
+        comm.Set_attr(_attribute(), known := Ranks(comm))
+    return known
+
+
+@lru_cache(maxsize=1)
+def _attribute() -> int:
+    """What a communicator keeps its ``Ranks`` under: each holds communicators of its own, of which MPI has not many."""
+    from mpi4py import MPI
+
+    return MPI.Comm.Create_keyval()

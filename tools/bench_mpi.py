@@ -341,6 +341,30 @@ def gathered(spikes: int = 400_000, steps: int = 2000, parts: int = 4) -> float:
     return fastest([lambda: np.bincount(population[lists.gather(steps, steps).unit])] * 8) / spikes * 1e9
 
 
+# --- all of it -----------------------------------------------------------------------------------------------------------
+
+def tables(cases: dict[str, Any], options: Any, busy: Callable[[], float], quiet: Callable[[float], None],
+           ) -> Iterator[tuple[str, dict[str, str], list[Work]]]:
+    """Title, columns and rows of each table that is asked for; pairs and exchange where none is."""
+    asked, cores = options.what or ["pairs", "exchange"], os.cpu_count() or 1
+    shared = [ranks for ranks in options.ranks if ranks > cores]
+    note = f"; figures of {', '.join(map(str, shared))} ranks are of time sharing" if shared else ""
+    if "exchange" in asked:
+        quiet(options.patience)
+        yield f"One exchange of {EPOCH} steps, {cores} cores{note}:", PIECE_COLUMNS, list(pieces(options))
+        yield "Loops of one thread:", LOOP_COLUMNS, list(loops())
+    if "pairs" in asked:
+        found = []
+        for it in pairs(cases, options, busy, quiet):
+            print(f"{it['network']} {it['ranks']}: RTF {it['rtf']:.3g}", file=sys.stderr)
+            found.append(it)
+        yield f"Pairs, {options.turns} pieces each, {cores} cores{note}:", PAIR_COLUMNS, found
+    if "model" in asked:
+        import mpi_model
+
+        yield from mpi_model.tables()
+
+
 def main(command: str, *words: str) -> None:
     """What the processes of a measurement are started with."""
     if command == "exchange":

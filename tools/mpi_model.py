@@ -148,6 +148,12 @@ def memory_rows() -> Iterator[dict[str, Any]]:
             yield {"network": name, "ranks": ranks, **found, "gb": sum(found.values()), "most": most(found)}
 
 
+def tables() -> Iterator[tuple[str, dict[str, str], list[dict[str, Any]]]]:
+    """Title, columns and rows of each table."""
+    yield "Predicted seconds of a rank with one thread for a second of model time:", COLUMNS, list(time_rows())
+    yield "Predicted GB of a rank with one thread:", MEMORY_COLUMNS, list(memory_rows())
+
+
 def most(found: dict[str, float]) -> str:
     """The largest."""
     return max(found, key=lambda key: found[key])

@@ -168,8 +168,8 @@ class CpuEngine(State):
 
     def _work(self, thread: int, call: tuple[Any, ...]) -> int:
         """What a thread of the pool does. Threads that spin on one core would take turns: begin on one's own."""
-        if self.threads * self.world.beside > 1:
-            move_to_core(self.world.at_home * self.threads + thread)
+        if self.threads * self.world.sharing > 1:
+            move_to_core(self.world.turn * self.threads + thread)
         return int(self.loops.runs[thread](*call))
 
     def advance(self, steps: int) -> Chunk:
@@ -244,5 +244,5 @@ def _owner(array: np.ndarray) -> np.ndarray:
 
 
 def own_cores(world: World) -> int:
-    """Threads of a process by default: its share of the cores that processes on its machine may use, as all have."""
-    return -world.most(-max(1, usable_cores() // world.beside))[0]
+    """Threads of a process by default: its share of the cores that it may use; as many in every process."""
+    return -world.most(-max(1, usable_cores() // world.sharing))[0]
