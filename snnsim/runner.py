@@ -159,7 +159,8 @@ def _follow(program: Program, plan: RecordingPlan, out: str | Path | None, steps
 def _stop(program: Program, recorder: Recorder, steps: int, checkpoint: str | Path | None, by: str) -> NoReturn:
     if checkpoint is not None:
         program.save(checkpoint)
-    reached = f"stopped by {by or 'a signal to another process'} at {program.time:g} ms of {steps * program.plan.dt:g} ms"
+    by = by or "a signal to another process"
+    reached = f"stopped by {by} at {program.time:g} ms of {steps * program.plan.dt:g} ms"
     raise Interrupted(f"{reached}; {_kept_text(recorder)}; {_again(checkpoint)}")
 
 

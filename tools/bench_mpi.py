@@ -32,7 +32,7 @@ PAIR_COLUMNS = {
 PIECE_COLUMNS = {"ranks": "ranks", "spikes": "spikes/rank", "bytes": "bytes/rank", "code_us": "code us",
                  "begin_us": "begin us", "wait_us": "wait us", "decode_us": "decode us", "all_us": "all us"}
 LOOP_COLUMNS = {"table_mb": "table MB", "list_ns": "look-up ns/spike", "piece_ns": "ns/piece", "event_ns": "ns/event",
-                "gather_ns": "gather ns/spike"}
+                "ring_piece_ns": "ns/row of a ring", "ring_ns": "ns/event of a ring", "gather_ns": "gather ns/spike"}
 SPIKES = (0, 10, 100, 1000, 10000)
 APART = 300             # how much larger a unit's number is than that of the spike before: two bytes
 EPOCH = 10              # steps that an exchange tells of
@@ -288,6 +288,7 @@ def loops() -> Iterator[Work]:
     """One thread: looking up where a spike's synapses are by the size of the table, delivering pieces, taking spikes over."""
     piece_ns, event_ns = delivered()
     rest = {"piece_ns": piece_ns, "event_ns": event_ns, "gather_ns": gathered()}
+    rest |= zip(("ring_piece_ns", "ring_ns"), ringed(), strict=True)
     for sources in (10_000, 1_000_000, 5_000_000, 100_000_000):
         yield {"table_mb": sources * 4 / 1e6, "list_ns": looked_up(sources), **rest}
         rest = {}
@@ -324,6 +325,22 @@ def delivered(synapses: int = 50_000_000, places: int = 40_000) -> tuple[float, 
         parts[:, 1] = parts[:, 0] + length
         actions = [partial(deliver_pairs, acc, targets, np.zeros(0, np.int64), each, 512) for each in parts]
         took[length] = fastest(actions) / 512 * 1e9
+    event = (took[50] - took[1]) / 49
+    return took[1] - event, event
+
+
+def ringed(synapses: int = 20_000_000, places: int = 10_000, steps: int = 65) -> tuple[float, float]:
+    """Nanoseconds of a row and of an event in it whose delay is one of 64, from rows of 1 and of 50 synapses."""
+    from snnsim.backends.cpu.kernels import deliver_ring
+
+    rng, took = np.random.default_rng(1), {}
+    targets, delays = (rng.integers(0, most, synapses).astype(np.uint16) for most in (places, steps - 1))
+    weights, ring = np.ones(synapses, np.int16), np.zeros((steps, places), np.int32)
+    for length in (1, 50):
+        rows = np.arange(0, synapses + 1, length, dtype=np.uint32)
+        ids = np.sort(rng.integers(0, rows.size - 1, (50, 500))).astype(np.int32)
+        given = (ring, rows, targets, weights, delays, 7)
+        took[length] = fastest([partial(deliver_ring, *given, each, 0, 500) for each in ids]) / 500 * 1e9
     event = (took[50] - took[1]) / 49
     return took[1] - event, event
 

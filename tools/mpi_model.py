@@ -1,7 +1,8 @@
 """What a network costs over many ranks, from what its parts cost on one machine: ``tools/bench mpi --model``.
 
-The costs below are measured by ``tools/bench mpi --exchange``; how ranks on other machines reach each other is what others
-have published. See docs/design/mpi.md for what is checked and what is extrapolated.
+Of the costs below, those of an exchange are what ``tools/bench mpi --exchange`` measures, those of a step what makes up the
+times of one process (docs/design/cpu-engine.md); how ranks on other machines reach each other is what others have published.
+See docs/design/mpi.md for what is checked and what is extrapolated.
 """
 
 from __future__ import annotations
@@ -16,31 +17,34 @@ COLUMNS = {"network": "network", "ranks": "ranks", "update": "update", "events":
            "gather": "gather", "rtf": "RTF", "most": "most of it"}
 MEMORY_COLUMNS = {"network": "network", "ranks": "ranks", "synapses": "synapses", "tables": "row tables", "whole": "all units",
                   "states": "states", "spikes": "spikes", "blocks": "blocks", "gb": "GB/rank", "most": "most of it"}
-CHECK_COLUMNS = {"network": "network", "ranks": "ranks x threads", "predicted": "predicted CPU s", "measured": "measured CPU s",
-                 "predicted_mb": "predicted synapses MB", "synapse_mb": "measured synapses MB", "rtf": "measured RTF"}
-SHORT, LONG = 80 << 10, 512 << 10   # bytes of all blocks from which MPICH gathers in other ways
+CHECK_COLUMNS = {"network": "network", "ranks": "ranks x threads", "rtf": "RTF", "synapse_mb": "synapses and tables MB/rank"}
+LONG = 512 << 10        # bytes of all blocks from which MPICH passes them around a ring
+WINDOW = 1 << 16        # units of a part that targets of two bytes can name
+MOST_TABLE = 1 << 24    # bytes of a table of pieces that may be mostly empty
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one core, in ns, of one AMD EPYC (Zen 5); per unit and step, per event, per piece of a row, per spike and look-up
-    in a table that the cache holds or not, per spike sent, received and handed on; per rank and step of an exchange.
+    """Of one core, in ns, of an AMD EPYC (Zen 5).
 
-    call: us of an exchange's calls; latency: us of a message; rate: bytes in a us.
+    update: per unit and step; event: per synaptic event; ring: the same through a ring; piece: per piece of a row; near, far:
+    per spike and look-up in a table that the cache holds or not; code, decode, gather: per spike sent, received and handed
+    on; head: per rank and step of an exchange. call: us of an exchange's calls; latency: us of a message; rate: bytes in a us.
     """
 
     update: float = 0.75
-    event: float = 0.9
-    piece: float = 15.0
-    near: float = 3.6
-    far: float = 32.0
-    code: float = 2.0
-    decode: float = 3.6
+    event: float = 0.7
+    ring: float = 3.0
+    piece: float = 12.0
+    near: float = 2.0
+    far: float = 6.0
+    code: float = 2.1
+    decode: float = 3.1
     head: float = 3.0
-    gather: float = 50.0
+    gather: float = 40.0
     call: float = 4.0
-    latency: float = 1.3
-    rate: float = 7000.0
+    latency: float = 1.5
+    rate: float = 5000.0
 
 
 # InfiniBand between machines, Open MPI, 8 bytes and 64 KiB, as in gist.github.com/jfgrimm/3af692a5475bdd4ed836b5a18197a209
@@ -65,38 +69,45 @@ class Case:
 
 
 CASES = {
-    "brunel": Case(12_500, 32.2, 1250, 2, drawn=0),
-    "microcircuit": Case(77_169, 3.25, 3873, 128, 1, 4.0, 1, 4),
-    "million": Case(1e6, 9.0, 1000, 2),
-    "1e8, one delay": Case(1e8, 4.0, 1e4, 2),
-    "1e9, one delay": Case(1e9, 4.0, 1e4, 2),
-    "1e9, 64 delays": Case(1e9, 4.0, 1e4, 128, 1, 4.0),
+    "brunel": Case(12_500, 32.2, 1250, drawn=0),
+    "microcircuit-0.1": Case(7717, 2.72, 387, 64, 1, 4.0, 1, 4),
+    "microcircuit": Case(77_169, 3.25, 3873, 64, 1, 4.0, 1, 4),
+    "million": Case(1e6, 9.0, 1000),
+    "1e8, one delay": Case(1e8, 4.0, 1e4),
+    "1e9, one delay": Case(1e9, 4.0, 1e4),
+    "1e9, 64 delays": Case(1e9, 4.0, 1e4, 64, 1, 4.0),
 }
-RANKS = {"brunel": (1, 4, 16, 64, 256), "microcircuit": (1, 4, 16, 64, 256, 1024), "million": (1, 16, 64, 256, 1024, 4096)}
+FEW = (1, 4, 16, 64, 256, 1024)
 MANY = (256, 1024, 4096, 16384, 65536)
+RANKS = {"brunel": FEW, "microcircuit-0.1": FEW, "microcircuit": FEW, "million": (1, 16, 64, 256, 1024, 4096)}
 
 
 def times(case: Case, ranks: int, threads: int = 1, costs: Costs = CLUSTER) -> dict[str, float]:
     """Seconds of a rank for a second of model time, by what they go into."""
-    parts, spikes = ranks * threads, case.n * case.rate
-    exchanges, steps = 1 / (case.dt * epoch(case, parts)), epoch(case, parts)
-    length = case.indegree / case.groups / parts                        # synapses of a piece
-    table = 4 * case.n * case.groups
-    looked = costs.near if table < 1 << 20 else costs.far
-    received = spikes * (1 - 1 / ranks)
-    several = ranks > 1
+    parts, spikes, several = ranks * threads, case.n * case.rate, ranks > 1
+    steps, groups = epoch(case, parts), pieces_of(case, parts)
+    exchanges, size = several / (case.dt * steps), block(case, ranks, threads)
+    length = case.indegree / groups / parts                                   # synapses of a piece
+    looked = costs.near if 4 * case.n * groups < 1 << 20 else costs.far
+    event = costs.event if groups == case.groups else costs.ring
+    coded = spikes / ranks * costs.code + spikes * (1 - 1 / ranks) * costs.decode
     return {
         "update": case.n / case.dt / parts * costs.update * 1e-9,
-        "events": spikes * case.indegree / parts * costs.event * 1e-9,
-        "pieces": spikes * case.groups * (1 - math.exp(-length)) * costs.piece * 1e-9,
-        "lookup": spikes * case.groups * looked * 1e-9,
-        "calls": several * exchanges * costs.call * 1e-6,
-        "latency": several * exchanges * hops(ranks, block(case, ranks, threads)) * costs.latency * 1e-6,
-        "bytes": several * exchanges * ranks * block(case, ranks, threads) / costs.rate * 1e-6,
-        "coding": several * (spikes / ranks * costs.code + received * costs.decode
-                             + exchanges * (ranks - 1) * steps * costs.head) * 1e-9,
+        "events": spikes * case.indegree / parts * event * 1e-9,
+        "pieces": spikes * groups * (1 - math.exp(-length)) * costs.piece * 1e-9,
+        "lookup": spikes * groups * looked * 1e-9,
+        "calls": exchanges * costs.call * 1e-6,
+        "latency": exchanges * hops(ranks, size) * costs.latency * 1e-6,
+        "bytes": exchanges * ranks * size / costs.rate * 1e-6,
+        "coding": (several * coded + exchanges * (ranks - 1) * steps * costs.head) * 1e-9,
         "gather": spikes * costs.gather * 1e-9,
     }
+
+
+def pieces_of(case: Case, parts: int) -> int:
+    """Pieces of a row: one for each delay, or one where most would be empty and the synapses go through a ring."""
+    empty = case.groups > 4 * case.indegree / parts and 4 * case.n * case.groups > MOST_TABLE
+    return 1 if empty else case.groups
 
 
 def epoch(case: Case, parts: int) -> int:
@@ -120,15 +131,17 @@ def hops(ranks: int, size: float) -> float:
 
 def memory(case: Case, ranks: int, threads: int = 1, share: float = 0.2) -> dict[str, float]:
     """Bytes of a rank. share: seconds of work after which spikes are handed on."""
-    rtf = sum(times(case, ranks, threads).values())
-    synapses = case.n * case.indegree / ranks
+    parts, rtf = ranks * threads, sum(times(case, ranks, threads).values())
+    groups, synapses = pieces_of(case, parts), case.n * case.indegree / ranks
+    ring = groups < case.groups
+    stored = case.stored + 2 * ring + 2 * (case.n / parts > WINDOW)
     width = 4 if synapses / threads < 2**32 else 8
-    spikes = case.n * case.rate * max(case.dt * epoch(case, ranks * threads), share / rtf)
+    spikes = case.n * case.rate * max(case.dt * epoch(case, parts), share / rtf)
     return {
-        "synapses": synapses * case.stored, "tables": threads * width * case.n * case.groups,
+        "synapses": synapses * stored, "tables": threads * width * case.n * groups,
         "whole": case.n * (1 + 12 * case.drawn) + threads * 16 * case.n,
-        "states": case.n * 12 * case.states / ranks, "spikes": spikes * (4 * (threads + 1) + 40),
-        "blocks": ranks * block(case, ranks, threads) if ranks > 1 else 0.0,
+        "states": (12 * case.states + 4 * ring * (case.groups + 1)) * case.n / ranks,
+        "spikes": spikes * (4 * (threads + 1) + 40), "blocks": ranks * block(case, ranks, threads) if ranks > 1 else 0.0,
     }
 
 
@@ -148,8 +161,19 @@ def memory_rows() -> Iterator[dict[str, Any]]:
             yield {"network": name, "ranks": ranks, **found, "gb": sum(found.values()), "most": most(found)}
 
 
+def check_rows() -> Iterator[dict[str, Any]]:
+    """What ``tools/bench mpi --pairs`` measures on one machine, as the model has it where each part has a core."""
+    for name in ("brunel", "microcircuit-0.1", "microcircuit"):
+        for ranks, threads in ((1, 1), (1, 2), (2, 1), (3, 1), (4, 1)):
+            held = memory(CASES[name], ranks, threads)
+            yield {"network": name, "ranks": f"{ranks} x {threads}",
+                   "rtf": sum(times(CASES[name], ranks, threads, Costs()).values()),
+                   "synapse_mb": (held["synapses"] + held["tables"]) / 1e6}
+
+
 def tables() -> Iterator[tuple[str, dict[str, str], list[dict[str, Any]]]]:
     """Title, columns and rows of each table."""
+    yield "Predicted for one machine:", CHECK_COLUMNS, list(check_rows())
     yield "Predicted seconds of a rank with one thread for a second of model time:", COLUMNS, list(time_rows())
     yield "Predicted GB of a rank with one thread:", MEMORY_COLUMNS, list(memory_rows())
 

@@ -158,12 +158,13 @@ class CpuEngine(State):
         """Run all threads; returns the steps done, fewer than asked for where the lists of spikes are full."""
         open_barrier(self.sync)
         if self.exchange:
-            self.exchange.open(self.spikes)
+            self.exchange.open(self.spikes, self.done)
         arguments = enumerate(self.loops.arguments(self._shared(steps)))
         waiting = [self.pool.submit(self._work, t, given) for t, given in arguments]
         done = min(int(w.result()) for w in waiting)
+        self.short = bool(self.sync[_OVERFLOW])
         if self.exchange:
-            self.exchange.close(self.spikes, self.threads)
+            self.short |= self.exchange.close(self.spikes, self.threads)
         return done
 
     def _work(self, thread: int, call: tuple[Any, ...]) -> int:
@@ -203,7 +204,7 @@ class CpuEngine(State):
 
     def _make_room(self, done: int) -> bool:
         """Longer lists where some were too short for the last call; True where one was."""
-        logs, spikes = self.plastic.grow_logs(), done == 0 or bool(self.sync[_OVERFLOW])
+        logs, spikes = self.plastic.grow_logs(), done == 0 or self.short
         if self._counts() or self.plastic.logs:
             logs, spikes = map(bool, self.world.most(logs, spikes))
         if spikes:

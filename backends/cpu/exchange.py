@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from snnsim.backends.cpu.exchange_kernels import (
-    BEGIN, FAILED, FIRST, HEAD, HEADS, LAST, LONGEST, OFFSETS, PEAK, PENDING, RECEIVED, RESERVE, REST, SEEN, STEP, WAIT,
+    BEGIN, FIRST, HEAD, HEADS, LAST, LONGEST, OFFSETS, PEAK, PENDING, RECEIVED, RESERVE, REST, SEEN, STEP, WAIT,
     decode,
 )
 from snnsim.backends.cpu.intrinsics import TABLE_WIDTH
@@ -114,18 +114,21 @@ class Exchange:
 
     # --- around a call -----------------------------------------------------------------------------------------------
 
-    def open(self, spikes: SpikeLists) -> None:
-        """A call begins. The lists of all processes together hold as many spikes as each process sees in its own."""
-        self.state[SEEN] = int((spikes.start[:, -1] - spikes.start[:, 0]).sum())
+    def open(self, spikes: SpikeLists, done: int) -> None:
+        """A call begins after step `done`. The lists of each process together hold the spikes of all processes."""
+        self.state[SEEN] = int(spikes.start[:, done - spikes.base].sum())
 
-    def close(self, spikes: SpikeLists, row: int) -> None:
-        """A call has ended: raise what went wrong, and take the spikes that there was no room for."""
+    def close(self, spikes: SpikeLists, row: int) -> bool:
+        """A call has ended: raise what went wrong, and take the spikes that there was no room for.
+
+        Returns whether they came within a step, which then went wrong: what the call did must be done again.
+        """
         if self.error is not None:
             raise self.error
-        assert not self.state[FAILED]
-        if self.state[PENDING]:
+        left, self.state[PENDING] = bool(self.state[PENDING]), 0
+        if left and not self.state[RESERVE]:
             spikes.lengthen(2 * int(self.state[SEEN]))
             first, last = int(self.state[FIRST]), int(self.state[LAST])
             decode(self._rows[RECEIVED], self._rows[OFFSETS], self.world.rank, spikes.ids, spikes.payloads,
                    spikes.start, row, first, last)
-            self.state[PENDING] = 0
+        return left and bool(self.state[RESERVE])

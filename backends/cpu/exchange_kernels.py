@@ -143,4 +143,6 @@ def receive(call, state, table, own, ids, payloads, marks, row, first, last):  #
         decode(_received(table, RECEIVED), _offsets(table, OFFSETS), own, ids, payloads, marks, row, first, last)
     else:
         state[PENDING], state[FIRST], state[LAST] = 1, first, last
+        for column in range(first, last):
+            marks[row, column + 1] = marks[row, first]
     return i64(stop != 0 or state[SEEN] + state[RESERVE] > ids.shape[1])

@@ -11,6 +11,8 @@ from snnsim.engine import Spikes
 from snnsim.errors import RunError
 from snnsim.memory import available
 
+SPARE = 1 << 16     # spikes that a list holds besides those of some meetings
+
 
 class SpikeLists:
     """History for delivery and output for the recorder in one.
@@ -24,7 +26,7 @@ class SpikeLists:
         self.lists, self.neurons, self.kept, self.room = lists, max(1, neurons), kept, room
         self.base = 0
         kinds = [np.int32, np.int64] if graded else [np.int32]
-        self._lists = [np.zeros((lists, 4 * room + (1 << 16)), kind) for kind in kinds]
+        self._lists = [np.zeros((lists, 4 * room + SPARE), kind) for kind in kinds]
         self.start = np.zeros((lists, 1), np.int64)
 
     @property

@@ -83,7 +83,8 @@ def as_options(**names: str) -> Iterator[None]:
 
 
 def _as_option(problem: Problem, names: Mapping[str, str]) -> Problem:
-    known = {"out": "-o", "resume_from": "--resume", "start": "--from", "comm": "mpirun"} | {name: f"--{name}" for name in _ARGUMENTS}
+    known = {"out": "-o", "resume_from": "--resume", "start": "--from", "comm": "mpirun"}
+    known |= {name: f"--{name}" for name in _ARGUMENTS}
     known |= names
     path = problem.path if problem.file else known.get(problem.path, problem.path)
     message = problem.message.replace("overwrite=True", "--overwrite")

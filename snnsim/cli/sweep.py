@@ -60,7 +60,7 @@ def sweep(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate a config with many values, on Dask; goes on where it stopped."""
+    """Simulate a config with many values, on Dask."""
     from snnsim.sweeps.forking import warm_up
 
     warm_up(scheduler)

@@ -72,7 +72,7 @@ def test_a_checkpoint_goes_on_in_other_processes(mpirun: Start, alone: Path, tmp
     folders = [tmp_path / name for name in ("third", "half", "whole")]
     for folder in folders:
         folder.mkdir()
-    for folder, before, ranks, threads, share in zip(folders, [None, *folders], (3, 2, 1), (1, 2, 3), (1, 2, 3)):
+    for folder, before, ranks, threads, share in zip(folders, [None, *folders], (3, 2, 1), (1, 2, 3), (1, 2, 3), strict=False):
         cases = [{**case, "duration": f"{int(case['duration'].split()[0]) * share // 3} ms"} for case in CASES]
         done = mpirun(ranks, HERE / "record.py", folder, threads, json.dumps(cases), *([before] if before else []))
         assert (done.returncode, done.stderr) == (0, "")
@@ -82,3 +82,14 @@ def test_a_checkpoint_goes_on_in_other_processes(mpirun: Start, alone: Path, tmp
         assert list(expected) == list(found)
         for place, values in expected.items():
             assert np.array_equal(values, found[place]), (name, place)
+
+
+@pytest.mark.slow
+def test_lists_that_are_full(mpirun: Start) -> None:
+    """Spikes that there is no room for wait in the message, or the steps are done again."""
+    done = mpirun(3, HERE / "full.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    spikes, left = zip(*(map(int, line.split()) for line in done.stdout.splitlines()), strict=True)
+    assert min(spikes) > 10_000
+    assert left[0] > 0      # over a delay
+    assert left[2] > 0      # within a step

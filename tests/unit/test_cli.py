@@ -81,7 +81,7 @@ def test_progress_of_a_second_run_begins_anew(monkeypatch):
     """Steps that count from the beginning again give no negative speed."""
     bar = Mock()
     monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(progress_module, "_bar", lambda: bar)
+    monkeypatch.setattr(progress_module, "bar", lambda *fields: bar)
     with Progress(dt=0.1) as progress:
         for step in (9_000, 10_000, 10, 20):
             progress(step, 10_000)

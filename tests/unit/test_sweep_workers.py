@@ -132,6 +132,26 @@ def test_a_sweep_survives_the_death_of_a_worker(config, tmp_path, executor):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("executor", ["processes", pytest.param(None, marks=needs_dask)])
+def test_a_point_that_kills_every_worker(config, tmp_path, executor):
+    """It is begun twice, then lost with its message; the points before and behind it are done."""
+    killed = []
+
+    def kill(now):
+        if list((tmp_path / "out").glob(".running-*/2-*")):
+            for child in multiprocessing.active_children():
+                if child.pid not in killed:
+                    killed.append(child.pid)
+                    os.kill(child.pid, signal.SIGKILL)
+
+    swept = sn.sweep(config, {"seed": range(4)}, tmp_path / "out", executor, 1, "reference", progress=kill,
+                     settings=["duration=600 ms"])
+    assert [row["status"] for row in swept] == ["done", "lost", "done", "done"]
+    assert len(killed) == 2
+    assert [(row["number"], row["tries"], row["message"]) for row in swept.failed] == [(2, 2, job.lost()["message"])]
+
+
+@pytest.mark.slow
 @needs_dask
 def test_dask(config, tmp_path):
     """A local cluster gives the spikes of a run alone; a second sweep may use a client that is there."""
