@@ -107,9 +107,10 @@ def save_state(path: str | Path, arrays: Mapping[str, NDArray[Any] | Column], me
         part.unlink(missing_ok=True)
 
 
-def load_state(path: str | Path) -> tuple[dict[str, Stored], dict[str, Any]]:
+def load_state(path: str | Path, verify: bool = True) -> tuple[dict[str, Stored], dict[str, Any]]:
     """The arrays, checked and left in the file, and the JSON that `save_state` wrote.
 
+    verify: read all of it to compare the checksum, which need be done once where several processes take a checkpoint.
     Raises ``InputError`` where `path` is missing, no checkpoint, of a later version, or damaged.
     """
     path = Path(path)
@@ -120,7 +121,7 @@ def load_state(path: str | Path) -> tuple[dict[str, Stored], dict[str, Any]]:
         raise InputError(Problem(str(path), f"no such file{near}"))
     try:
         with ExitStack() as opened:
-            found = _read(path, opened.enter_context(h5py.File(path, "r")))
+            found = _read(path, opened.enter_context(h5py.File(path, "r")), verify)
             opened.pop_all()   # HDF5 closes a file when nothing in it is in use any more
             return found
     except InputError:
@@ -197,7 +198,7 @@ class _Digest:
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
-def _read(path: Path, file: h5py.File) -> tuple[dict[str, Stored], dict[str, Any]]:
+def _read(path: Path, file: h5py.File, verify: bool) -> tuple[dict[str, Stored], dict[str, Any]]:
     version = file.attrs.get("snnsim_checkpoint")
     if version is None:
         raise InputError(Problem(str(path), "expected a checkpoint, found another HDF5 file"))
@@ -205,7 +206,7 @@ def _read(path: Path, file: h5py.File) -> tuple[dict[str, Stored], dict[str, Any
         raise InputError(Problem(str(path), f"is a checkpoint of version {version}; this snnsim reads up to {VERSION}"))
     arrays = [_stored(path, file[f"arrays/{number}"]) for number in range(len(file["arrays"]))]
     meta = str(file.attrs["meta"])
-    if _digest_of(arrays, meta) != file.attrs["sha256"]:
+    if verify and _digest_of(arrays, meta) != file.attrs["sha256"]:
         raise InputError(Problem(str(path), f"{_DAMAGED}: its checksum does not fit"))
     return {array.name: array for array in arrays}, json.loads(meta)
 

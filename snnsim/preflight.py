@@ -60,9 +60,12 @@ def check_threads(threads: Any) -> None:
 
 def check_run(
     net: Network, duration: Any = None, out: Name = None, overwrite: bool = False, checkpoint: Name = None,
-    resume_from: Name = None, keep: bool = True,
+    resume_from: Name = None, keep: bool = True, verify: bool = True,
 ) -> Run:
-    """The arguments of ``run``; ``InputError`` with everything that is wrong about its duration and files."""
+    """The arguments of ``run``; ``InputError`` with everything that is wrong about its duration and files.
+
+    verify: whether this process looks through all of the checkpoint.
+    """
     problems, steps, saved = Problems(), 0, None
     with problems.at("duration"):
         steps = _steps(net, duration)
@@ -71,7 +74,7 @@ def check_run(
             problems.add(name, f"expected the name of a file, found {found(value)}")
     problems.check()
     with problems.at(""):
-        saved = None if resume_from is None else _saved(net, resume_from, steps)
+        saved = None if resume_from is None else _saved(net, resume_from, steps, verify)
     with problems.at(""):
         if checkpoint is not None:
             _check_checkpoint(Path(checkpoint), out)
@@ -92,8 +95,8 @@ def _steps(net: Network, duration: Any) -> int:
     return net.steps
 
 
-def _saved(net: Network, path: str | Path, steps: int) -> Checkpoint:
-    saved = read_checkpoint(path, net)
+def _saved(net: Network, path: str | Path, steps: int, verify: bool) -> Checkpoint:
+    saved = read_checkpoint(path, net, verify)
     if saved.done > steps:
         reached, wanted = (to_text(round(k * net.dt, 9), TIME) for k in (saved.done, steps))
         text = f"is a checkpoint at {reached}, later than the duration of {wanted}; give a longer duration"

@@ -102,7 +102,7 @@ def _run(
     check_call(net, backend, threads, world.size)
     with world.agreed():   # the first one's files are not there yet, but those of the others would be the same ones
         files: dict[str, Any] = {"out": out, "overwrite": overwrite, "checkpoint": checkpoint} if world.leads else {}
-        asked = check_run(net, duration, resume_from=resume_from, keep=keep and world.leads, **files)
+        asked = check_run(net, duration, resume_from=resume_from, keep=keep and world.leads, verify=world.leads, **files)
     program = _compile(net, backend, threads, world)
     if asked.saved is not None:
         program.take(asked.saved)

@@ -100,12 +100,12 @@ def _shown(shape: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def read_checkpoint(path: str | Path, net: Network | None = None) -> Checkpoint:
+def read_checkpoint(path: str | Path, net: Network | None = None, verify: bool = True) -> Checkpoint:
     """A checkpoint; ``InputError`` where it is none, or of another network than `net`, naming the first difference.
 
-    Duration and recordings may differ: a state does not depend on them.
+    verify: see ``snnsim.checkpoint.load_state``. Duration and recordings may differ: a state does not depend on them.
     """
-    arrays, meta = load_state(path)
+    arrays, meta = load_state(path, verify)
     if not _is_of_network(meta):
         raise InputError(Problem(str(path), "is not a checkpoint of a network"))
     if net is not None and (differs := difference(meta["network"], net.to_yaml(), STATE)):

@@ -1,8 +1,8 @@
 """What a network costs over many ranks, from what its parts cost on one machine: ``tools/bench mpi --model``.
 
-Of the costs below, those of an exchange are what ``tools/bench mpi --exchange`` measures, those of a step what makes up the
-times of one process (docs/design/cpu-engine.md); how ranks on other machines reach each other is what others have published.
-See docs/design/mpi.md for what is checked and what is extrapolated.
+Of the costs below, those of an exchange are what ``tools/bench mpi --exchange`` measures, those of a step what makes up
+the times of one process (docs/design/cpu-engine.md); how ranks on other machines reach each other is what others have
+published. See docs/design/mpi.md for what is checked and what is extrapolated.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any
 COLUMNS = {"network": "network", "ranks": "ranks", "update": "update", "events": "events", "pieces": "pieces",
            "lookup": "look-up", "calls": "calls", "latency": "latency", "bytes": "bytes", "coding": "coding",
            "gather": "gather", "rtf": "RTF", "most": "most of it"}
-MEMORY_COLUMNS = {"network": "network", "ranks": "ranks", "synapses": "synapses", "tables": "row tables", "whole": "all units",
-                  "states": "states", "spikes": "spikes", "blocks": "blocks", "gb": "GB/rank", "most": "most of it"}
-CHECK_COLUMNS = {"network": "network", "ranks": "ranks x threads", "rtf": "RTF", "synapse_mb": "synapses and tables MB/rank"}
+MEMORY_COLUMNS = {"network": "network", "ranks": "ranks", "synapses": "synapses", "tables": "row tables",
+                  "whole": "all units", "states": "states", "spikes": "spikes", "blocks": "blocks",
+                  "gb": "GB/rank", "most": "most of it"}
+CHECK_COLUMNS = {"network": "network", "ranks": "ranks x threads", "rtf": "RTF",
+                 "synapse_mb": "synapses and tables MB/rank"}
 LONG = 512 << 10        # bytes of all blocks from which MPICH passes them around a ring
 WINDOW = 1 << 16        # units of a part that targets of two bytes can name
 MOST_TABLE = 1 << 24    # bytes of a table of pieces that may be mostly empty
@@ -27,15 +29,17 @@ MOST_TABLE = 1 << 24    # bytes of a table of pieces that may be mostly empty
 class Costs:
     """Of one core, in ns, of an AMD EPYC (Zen 5).
 
-    update: per unit and step; event: per synaptic event; ring: the same through a ring; piece: per piece of a row; near, far:
-    per spike and look-up in a table that the cache holds or not; code, decode, gather: per spike sent, received and handed
-    on; head: per rank and step of an exchange. call: us of an exchange's calls; latency: us of a message; rate: bytes in a us.
+    update: per unit and step; event: per synaptic event; piece: per piece of a row; ring_event, ring_piece: the same
+    through a ring; near, far: per spike and look-up in a table that the cache holds or not; code, decode, gather: per
+    spike sent, received and handed on; head: per rank and step of an exchange. call: us of an exchange's calls;
+    latency: us of a message; rate: bytes in a us; meeting: us of threads.
     """
 
     update: float = 0.75
     event: float = 0.7
-    ring: float = 3.0
     piece: float = 12.0
+    ring_event: float = 10.0
+    ring_piece: float = 160.0
     near: float = 2.0
     far: float = 6.0
     code: float = 2.1
@@ -45,17 +49,18 @@ class Costs:
     call: float = 4.0
     latency: float = 1.5
     rate: float = 5000.0
+    meeting: float = 1.0
 
 
-# InfiniBand between machines, Open MPI, 8 bytes and 64 KiB, as in gist.github.com/jfgrimm/3af692a5475bdd4ed836b5a18197a209
+# InfiniBand, Open MPI, messages of 8 bytes and of 64 KiB: gist.github.com/jfgrimm/3af692a5475bdd4ed836b5a18197a209
 CLUSTER = replace(Costs(), latency=0.9, rate=11_600.0)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network. rate: spikes in a second of a unit; indegree: synapses onto a unit; groups: looked up for each spike, over
-    all bundles; shortest: the smallest delay in steps; stored: bytes of a synapse; drawn: numbers that each unit has of its
-    own; states: of a unit; levels: of a step."""
+    """A network. rate: spikes in a second of a unit; indegree: synapses onto a unit; groups: looked up for each spike,
+    over all bundles; shortest: the smallest delay in steps; stored: bytes of a synapse; drawn: numbers that each unit
+    has of its own; states: of a unit; largest: share of the units that one population has; dt: s."""
 
     n: float
     rate: float
@@ -65,13 +70,14 @@ class Case:
     stored: float = 2.0
     drawn: int = 1
     states: int = 2
+    largest: float = 0.8
     dt: float = 1e-4
 
 
 CASES = {
     "brunel": Case(12_500, 32.2, 1250, drawn=0),
-    "microcircuit-0.1": Case(7717, 2.72, 387, 64, 1, 4.0, 1, 4),
-    "microcircuit": Case(77_169, 3.25, 3873, 64, 1, 4.0, 1, 4),
+    "microcircuit-0.1": Case(7717, 2.72, 387, 64, 1, 4.0, 1, 4, 0.28),
+    "microcircuit": Case(77_169, 3.25, 3873, 64, 1, 4.0, 1, 4, 0.28),
     "million": Case(1e6, 9.0, 1000),
     "1e8, one delay": Case(1e8, 4.0, 1e4),
     "1e9, one delay": Case(1e9, 4.0, 1e4),
@@ -89,14 +95,15 @@ def times(case: Case, ranks: int, threads: int = 1, costs: Costs = CLUSTER) -> d
     exchanges, size = several / (case.dt * steps), block(case, ranks, threads)
     length = case.indegree / groups / parts                                   # synapses of a piece
     looked = costs.near if 4 * case.n * groups < 1 << 20 else costs.far
-    event = costs.event if groups == case.groups else costs.ring
+    ring = groups < case.groups
+    event, piece = (costs.ring_event, costs.ring_piece) if ring else (costs.event, costs.piece)
     coded = spikes / ranks * costs.code + spikes * (1 - 1 / ranks) * costs.decode
     return {
         "update": case.n / case.dt / parts * costs.update * 1e-9,
         "events": spikes * case.indegree / parts * event * 1e-9,
-        "pieces": spikes * groups * (1 - math.exp(-length)) * costs.piece * 1e-9,
+        "pieces": spikes * groups * (1 - math.exp(-length)) * piece * 1e-9,
         "lookup": spikes * groups * looked * 1e-9,
-        "calls": exchanges * costs.call * 1e-6,
+        "calls": (exchanges * costs.call + (threads > 1) / (case.dt * steps) * costs.meeting) * 1e-6,
         "latency": exchanges * hops(ranks, size) * costs.latency * 1e-6,
         "bytes": exchanges * ranks * size / costs.rate * 1e-6,
         "coding": (several * coded + exchanges * (ranks - 1) * steps * costs.head) * 1e-9,
@@ -106,7 +113,7 @@ def times(case: Case, ranks: int, threads: int = 1, costs: Costs = CLUSTER) -> d
 
 def pieces_of(case: Case, parts: int) -> int:
     """Pieces of a row: one for each delay, or one where most would be empty and the synapses go through a ring."""
-    empty = case.groups > 4 * case.indegree / parts and 4 * case.n * case.groups > MOST_TABLE
+    empty = case.groups > 4 * case.indegree / parts and 4 * case.largest * case.n * case.groups > MOST_TABLE
     return 1 if empty else case.groups
 
 
@@ -134,14 +141,15 @@ def memory(case: Case, ranks: int, threads: int = 1, share: float = 0.2) -> dict
     parts, rtf = ranks * threads, sum(times(case, ranks, threads).values())
     groups, synapses = pieces_of(case, parts), case.n * case.indegree / ranks
     ring = groups < case.groups
-    stored = case.stored + 2 * ring + 2 * (case.n / parts > WINDOW)
+    stored = case.stored + 2 * ring + 2 * (case.largest * case.n / parts > WINDOW)
     width = 4 if synapses / threads < 2**32 else 8
     spikes = case.n * case.rate * max(case.dt * epoch(case, parts), share / rtf)
     return {
         "synapses": synapses * stored, "tables": threads * width * case.n * groups,
         "whole": case.n * (1 + 12 * case.drawn) + threads * 16 * case.n,
         "states": (12 * case.states + 4 * ring * (case.groups + 1)) * case.n / ranks,
-        "spikes": spikes * (4 * (threads + 1) + 40), "blocks": ranks * block(case, ranks, threads) if ranks > 1 else 0.0,
+        "spikes": spikes * (4 * (threads + 1) + 40),
+        "blocks": ranks * block(case, ranks, threads) if ranks > 1 else 0.0,
     }
 
 

@@ -74,7 +74,7 @@ class SpikeLists:
         """Spikes of the last `steps` steps up to `done`, sorted by (step, unit)."""
         first = done - steps - self.base
         ends = self.start[:, first : first + steps + 1]
-        numbers = np.arange(steps)      # not from the beginning on: the longest run of the largest network has 2^64 keys
+        numbers = np.arange(steps)      # from here on: the longest run of the largest network would have 2^64 keys
         step = np.concatenate([np.repeat(numbers, np.diff(ends[t])) for t in range(self.lists)])
         unit, *payloads = (np.concatenate([values[t, ends[t, 0] : ends[t, -1]] for t in range(self.lists)])
                            for values in self._lists)

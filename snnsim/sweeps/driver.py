@@ -18,6 +18,7 @@ from snnsim.sweeps.job import STOPPED, TRIES, begun, lost
 from snnsim.sweeps.pools import Pool, Row
 
 _AHEAD = 2       # points that are given to each worker, so that it need not wait for the next one
+_DEATHS = 10     # of all workers in a row before any of them has begun a point, after which it is hopeless
 _LOOK_S = 0.2    # how often a request to stop is looked for
 _PATIENCE = 1.0  # seconds that running points have to stop
 
@@ -49,6 +50,7 @@ class Driver:
 
     def __post_init__(self) -> None:
         self._ended = Counter(row["status"] for row in self.index.rows.values())
+        self._in_vain = 0   # points in a row whose worker died before it began
 
     def run(self, points: Iterable[Point]) -> bool:
         """Simulate them; False where a stop was asked for before all had ended."""
@@ -96,12 +98,17 @@ class Driver:
 
     def _try_again(self, point: Point) -> None:
         tries = begun(self.folder.path / self.folder.session, point.number)
+        self._in_vain = 0 if tries else self._in_vain + 1
         if tries >= TRIES:
             self._write(point, {**lost(), "tries": tries})
         else:
             (self.suspects if tries else self.waiting).appendleft(point)
+        if self._in_vain > _DEATHS * _AHEAD * self.pool.slots:
+            why = "too little memory, or snnsim cannot be imported there"
+            raise RunError(f"workers die before they begin a point: {why}")
 
     def _write(self, point: Point, row: Row) -> None:
+        self._in_vain = 0
         if row["status"] != STOPPED:
             self.index.add({"number": point.number, "file": point.file, **point.values, **row})
             self._ended[row["status"]] += 1

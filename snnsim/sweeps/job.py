@@ -51,7 +51,7 @@ def run_point(task: Task) -> dict[str, Any]:
            "worker": f"{socket.gethostname()}:{os.getpid()}"}
     with _noted(Path(task["folder"]) / task["session"], task["number"]) as tries:
         row |= _outcome(task, tries)
-    return row | {"tries": tries, "total_s": round(time.perf_counter() - began, 6)}
+    return row | {"tries": min(tries, TRIES), "total_s": round(time.perf_counter() - began, 6)}
 
 
 def _outcome(task: Task, tries: int) -> dict[str, Any]:

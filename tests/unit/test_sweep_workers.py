@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.spawn
 import os
 import signal
 import subprocess
@@ -93,6 +94,26 @@ def test_a_point_that_always_ends_its_worker_is_lost(tmp_path, shared_fate):
     assert given.count(2) == 2
 
 
+def test_workers_that_never_begin(tmp_path):
+    """Workers that die at once, again and again, end the sweep with a message instead of going on for ever."""
+
+    class Hopeless(Mortal):
+        def submit(self, task):
+            future = Future()
+            future.set_exception(BrokenExecutor("died"))
+            return future
+
+    folder, index = Folder(tmp_path / "out"), Index(tmp_path / "index.csv", ["x"])
+    points = Design(((Axis("x", ("1",)),),)).points()
+    with folder.held():
+        index.begin([])
+        driver = Driver(folder, index, Hopeless(folder, {}, True), 1, lambda: False)
+        with pytest.raises(sn.RunError) as caught:
+            driver.run(points)
+        index.close()
+    assert str(caught.value) == "workers die before they begin a point: too little memory, or snnsim cannot be imported there"
+
+
 def test_what_is_known_of_a_lost_point(tmp_path):
     """Its row says what happened, in full."""
     assert job.lost() == {"status": "lost", "message": "its worker died each of 2 times: it was killed, or out of memory"}
@@ -138,11 +159,11 @@ def test_a_point_that_kills_every_worker(config, tmp_path, executor):
     killed = []
 
     def kill(now):
-        if list((tmp_path / "out").glob(".running-*/2-*")):
-            for child in multiprocessing.active_children():
-                if child.pid not in killed:
-                    killed.append(child.pid)
-                    os.kill(child.pid, signal.SIGKILL)
+        tries = list((tmp_path / "out").glob(".running-*/2-*"))
+        if len(tries) > len(killed):
+            [child] = multiprocessing.active_children()
+            killed.append(child.pid)
+            os.kill(child.pid, signal.SIGKILL)
 
     swept = sn.sweep(config, {"seed": range(4)}, tmp_path / "out", executor, 1, "reference", progress=kill,
                      settings=["duration=600 ms"])
