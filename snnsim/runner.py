@@ -100,7 +100,7 @@ def _run(
     checkpoint: str | Path | None, resume_from: str | Path | None, progress: Progress | None, keep: bool, world: World,
 ) -> Result:
     check_call(net, backend, threads, world.size)
-    with world.agreed():   # the first one's files are not there yet, but those of the others would be the same ones
+    with world.agreed():   # of the files, only the first one: it may have made them before another looks
         files: dict[str, Any] = {"out": out, "overwrite": overwrite, "checkpoint": checkpoint} if world.leads else {}
         asked = check_run(net, duration, resume_from=resume_from, keep=keep and world.leads, verify=world.leads, **files)
     program = _compile(net, backend, threads, world)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from numba import typeof, types
+from numba.np.numpy_support import from_dtype
 
 from snnsim.backends.cpu import coupling_emit, exchange_driver, graded_driver, plastic_driver, population_driver
 from snnsim.backends.cpu.coupling_emit import CouplingShape
@@ -73,6 +76,12 @@ _LOOP = '''
 '''
 
 
+@lru_cache
+def _array_type(dtype: np.dtype[Any], ndim: int, contiguous: bool) -> types.Array:
+    """Numba takes long to make types."""
+    return types.Array(from_dtype(dtype), ndim, "C" if contiguous else "A")
+
+
 @dataclass
 class _Source:
     """values: all that a thread has, by name.
@@ -108,8 +117,10 @@ class _Source:
 
     def type_of(self, name: str) -> types.Type:
         """The type of a value; arrays are not told from those that may not be written."""
-        kind = typeof(self.values[name])
-        return types.Array(kind.dtype, kind.ndim, kind.layout) if isinstance(kind, types.Array) else kind
+        value = self.values[name]
+        if isinstance(value, np.ndarray):
+            return _array_type(value.dtype, value.ndim, value.flags.c_contiguous)
+        return typeof(value)
 
     def given(self, *names: str) -> list[Typed]:
         """Arguments as they are."""
