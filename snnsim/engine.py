@@ -57,8 +57,8 @@ class Chunk:
 class Engine(Protocol):
     """A network that can run. Steps are counted from 1; `done` of them are done.
 
-    Where several processes run one network, all of them call what is here together and with the same arguments; of what
-    is recorded, traces and weights are in the chunks of the first one only.
+    Where several processes run one network, all of them call what is here together and with the same arguments; what is
+    recorded is in the chunks of the first one only.
 
     overlaps: the host only waits while steps are done, so a chunk can be recorded while the next one runs.
     longest: steps of the longest chunk to ask for.

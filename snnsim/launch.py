@@ -8,17 +8,17 @@ from typing import Any
 
 from snnsim.errors import UnavailableError
 
-# What launchers tell each process: Hydra (MPICH, Intel MPI) and Slurm with PMI 2, Open MPI, MVAPICH.
+# What launchers tell each process: Hydra (MPICH, Intel MPI) and Slurm with PMI 2, Open MPI, MVAPICH, Slurm with PMIx.
 _PLACES = [("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-           ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE")]
+           ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"), ("PMIX_RANK", "SLURM_STEP_NUM_TASKS")]
 _INSTALL = 'install both with: pip install "snnsim[mpi]"'
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     """Which of how many processes a launcher such as mpirun has started this one as; 0 of 1 where none has."""
     for rank, size in _PLACES:
-        if environment.get(size, "").isdecimal():
-            return int(environment.get(rank, "0")), int(environment[size])
+        if environment.get(size, "").isdecimal() and environment.get(rank, "").isdecimal():
+            return int(environment[rank]), int(environment[size])
     return 0, 1
 
 

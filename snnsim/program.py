@@ -157,8 +157,8 @@ class Program:
                 began = time.perf_counter()
                 chunk = self._advance(min(self._chunk, self._widest(), last - self.done), sink)
                 self._adapt(chunk.steps, time.perf_counter() - began)
+                self._take(chunk, sink)
                 with self.world.agreed():
-                    self._take(chunk, sink)
                     if time.perf_counter() - committed > _COMMIT_S:
                         sink.commit(self.done)
                         committed = time.perf_counter()
@@ -180,7 +180,7 @@ class Program:
         if steps == self._chunk or took > _CHUNK_S:
             ideal = int(steps * _CHUNK_S / max(took, 1e-6))
             self._chunk = max(1, min(self.engine.longest, 4 * self._chunk, ideal))
-        self._chunk = self.world.tell(self._chunk)
+        self._chunk = int(self.world.tell(np.array([self._chunk]))[0])
 
     def _widest(self) -> int:
         """Steps whose traces fit into a modest buffer."""
@@ -216,8 +216,7 @@ class Program:
                 chunk = self.engine.advance(1)
                 if (wrong := fault(self.plan, self.engine, chunk, self.world)) is not None:
                     raise wrong
-                with self.world.agreed():
-                    self._take(chunk, sink)
+                self._take(chunk, sink)
                 done = self.done
         finally:
             sink.commit(done)
@@ -231,8 +230,9 @@ class Program:
         """Count the spikes here, so that whoever is called between chunks finds the counts; the sink does the rest."""
         population = self._population_of[chunk.unit]
         counts = np.bincount(population, minlength=len(self.counts))
-        self.counts += counts
-        sink.write(chunk, population, counts)
+        self.counts += self.world.tell(counts)
+        with self.world.agreed():
+            sink.write(chunk, population, counts)
 
     # --- saving ----------------------------------------------------------------------------------------------------
 

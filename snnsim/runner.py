@@ -102,7 +102,8 @@ def _run(
     check_call(net, backend, threads, world.size)
     with world.agreed():   # of the files, only the first one: it may have made them before another looks
         files: dict[str, Any] = {"out": out, "overwrite": overwrite, "checkpoint": checkpoint} if world.leads else {}
-        asked = check_run(net, duration, resume_from=resume_from, keep=keep and world.leads, verify=world.leads, **files)
+        asked = check_run(net, duration, resume_from=resume_from, keep=keep and world.leads, verify=world.leads,
+                          **files)
     program = _compile(net, backend, threads, world)
     if asked.saved is not None:
         program.take(asked.saved)

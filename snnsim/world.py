@@ -38,9 +38,9 @@ class World:
         """The largest of each value over all processes."""
         return list(values)
 
-    def tell(self, value: int) -> int:
+    def tell(self, values: np.ndarray) -> np.ndarray:
         """What the first process has."""
-        return value
+        return values
 
     def gather(self, own: np.ndarray) -> np.ndarray:
         """Arrays that agree but for the last axis, joined along it in the order of ranks; empty but for the first."""
@@ -100,11 +100,11 @@ class Ranks(World):
         self.comm.Allreduce(own, out, op=self.mpi.MAX)
         return [int(value) for value in out]
 
-    def tell(self, value: int) -> int:
+    def tell(self, values: np.ndarray) -> np.ndarray:
         """What the first process has."""
-        told = np.array([value], np.int64)
+        told = values.copy()
         self.comm.Bcast(told)
-        return int(told[0])
+        return told
 
     def gather(self, own: np.ndarray) -> np.ndarray:
         """Arrays that agree but for the last axis, joined along it in the order of ranks; empty but for the first."""

@@ -185,7 +185,7 @@ class CpuEngine(State):
             done = self._call(steps)
         self._check()
         self.done += done
-        spikes = self.spikes.gather(self.done, done)
+        spikes = self.spikes.gather(self.done, done if self.world.leads else 0)
         traces = [self._trace(k, rows_between(self.done - done, done, t.every)) for k, t in enumerate(self.plan.traces)]
         weights = self.plastic.records(self.done - done, done)
         return Chunk(done, spikes.step, spikes.unit, traces, weights, spikes.payload)
