@@ -105,7 +105,7 @@ def run(number: int, backend: str | Backend, threads: int | None = None, dense: 
         rows.append(chunk.weights[0][:, chosen])
         spikes.append(np.stack([chunk.step, chunk.unit], axis=1))
     checks = [zlib.crc32(row.astype("<i2").tobytes()) for row in np.concatenate(rows)]
-    changed = {name.removeprefix("trace."): values for name, values in program.engine.plasticity(0).items()}
+    changed = {name.removeprefix("trace."): np.asarray(values) for name, values in program.engine.plasticity(0).items()}
     changed |= {name: changed[name][chosen] for name in ("w", "tag_1", "tag_2") if name in changed}
     states = {name: program["pre"][name] for name in program["pre"]} if "share" in case else {}
     return Found(np.concatenate(spikes), np.array(checks, np.uint32), changed | states)

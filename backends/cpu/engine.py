@@ -58,6 +58,8 @@ class CpuEngine(State):
         make = PartMaker(plan, self.slices, self.places, self.bundles, self.groups, self.wide, self.epoch,
                          self._add_more)
         self.parts = list(self.pool.map(make, range(self.threads)))
+        for value in (value for p in plan.projections for value in (p.weight, p.delay) if world.size > 1):
+            value.forget()
         self.plastic.attach(self.parts)
         self.couplings.attach(self.parts)
         self._make_history()
@@ -77,6 +79,8 @@ class CpuEngine(State):
             if self.world.most("prepared" not in bound.cache)[0]:   # all of them, or none
                 bound.cache.pop("prepared", None)
                 bound.prepared(words)
+        for projection in self.plan.projections:
+            projection.bound.keep(*self.slices.own(projection.target))
 
     def _update(self, population: Population) -> Update:
         per_unit = {name for name, value in population.params.items() if np.ndim(value)}

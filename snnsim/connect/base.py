@@ -87,6 +87,9 @@ class Rule:
         """Blocks of all synapses onto the targets in [low, high)."""
         raise NotImplementedError
 
+    def keep(self, bound: Bound, low: int, high: int) -> None:
+        """Let go of what is held in memory of synapses onto other targets than those in [low, high)."""
+
     def to_spec(self) -> dict[str, Any]:
         """The canonical form that ``rule_from_spec`` reads: defaults are left out."""
         own = sorted(fields(self), key=lambda f: bool(f.kw_only))
@@ -160,6 +163,10 @@ class Bound:
         if "prepared" not in self.cache:
             self.cache["prepared"] = self.rule.prepare(self, source)
         return self.cache["prepared"]
+
+    def keep(self, low: int, high: int) -> None:
+        """Let go of what is held of synapses onto other targets; it is had again when it is asked for."""
+        self.rule.keep(self, low, high)
 
     def blocks(self, low: int = 0, high: int | None = None, source: WordSource = numpy_words) -> Iterator[Block]:
         """All synapses onto the targets in [low, high), in blocks of about 2^18; `source`: a faster one of words."""

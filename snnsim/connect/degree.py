@@ -90,10 +90,19 @@ def _onto(block: Block, low: int, high: int) -> Block:
 
 
 class _Rows(NamedTuple):
-    """The synapses of row t are first[t] .. first[t + 1] - 1; source: all of them, where they are chosen at once."""
+    """The synapses of row t are first[t] .. first[t + 1] - 1.
+
+    source: those from number `begin` on, where they are chosen at once.
+    """
 
     first: npt.NDArray[np.int64]
     source: Ids | None
+    begin: int = 0
+
+    def holds(self, low: int, high: int) -> bool:
+        """Whether the sources of rows low .. high - 1 are here, or need not be."""
+        return self.source is None or (self.begin <= self.first[low]
+                                       and self.first[high] <= self.begin + self.source.size)
 
 
 @dataclass(frozen=True)
@@ -128,13 +137,21 @@ class FixedTotal(Rule):
         degrees = bound.stream(source, "/targets").tally(self.n, bound.n_target)
         return _Rows(np.concatenate(([0], np.cumsum(degrees))), None)
 
+    def keep(self, bound: Bound, low: int, high: int) -> None:
+        rows = bound.cache.get("prepared")
+        if rows is not None and rows.source is not None and rows.holds(low, high):
+            first, last = rows.first[low], rows.first[high]
+            own = rows.source[first - rows.begin : last - rows.begin].copy()
+            bound.cache["prepared"] = _Rows(rows.first, own, int(first))
+
     def draw(self, bound: Bound, low: int, high: int, source: WordSource) -> Iterator[Block]:
         rows, stream = bound.prepared(source), bound.stream(source)
+        rows = rows if rows.holds(low, high) else self.prepare(bound, source)
         for lo, hi in row_chunks(low, high, self.n / max(1, bound.n_target)):
             first, size = int(rows.first[lo]), int(rows.first[hi] - rows.first[lo])
             target = np.repeat(np.arange(lo, hi, dtype=np.uint32), np.diff(rows.first[lo : hi + 1]))
             chosen = stream.below(first, size, bound.choices) if rows.source is None \
-                else rows.source[first : first + size].copy()
+                else rows.source[first - rows.begin :][:size].copy()
             yield Block(pass_over(chosen, target) if bound.skip_self else chosen, target, (first, size))
 
 

@@ -62,12 +62,24 @@ class OneToOne(Rule):
 
 
 class _Listed(NamedTuple):
-    """Synapses sorted by target (stable); row: their places in the given lists; first[t]: where target t begins."""
+    """Synapses sorted by target (stable), from number `begin` on.
+
+    row: their places in the given lists; first[t]: where target t begins among all.
+    """
 
     source: Ids
     target: Ids
     row: npt.NDArray[np.uint64]
     first: npt.NDArray[np.int64]
+    begin: int = 0
+
+    def part(self, low: int, high: int) -> _Listed | None:
+        """Those onto targets in [low, high), unless some of them are not here."""
+        first, last = int(self.first[low]) - self.begin, int(self.first[high]) - self.begin
+        if first < 0 or last > self.source.size:
+            return None
+        source, target, row = (values[first:last] for values in self[:3])
+        return _Listed(source, target, row, self.first, first + self.begin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +100,7 @@ class Explicit(Rule):
         self.listed(bound)
 
     def expected(self, bound: Bound) -> float:
-        return len(self.listed(bound).source)
+        return int(self.listed(bound).first[-1])
 
     def most(self, bound: Bound) -> float:
         return np.diff(self.listed(bound).first).max(initial=0)
@@ -98,6 +110,11 @@ class Explicit(Rule):
         if "listed" not in bound.cache:
             bound.cache["listed"] = self._sorted(*self._read(bound), bound)
         return bound.cache["listed"]
+
+    def keep(self, bound: Bound, low: int, high: int) -> None:
+        if (part := self.listed(bound).part(low, high)) is not None:
+            copies = (values.copy() for values in part[:3])
+            bound.cache["listed"] = _Listed(*copies, part.first, part.begin)
 
     def _read(self, bound: Bound) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         problems, found = Problems(), {}
@@ -125,9 +142,12 @@ class Explicit(Rule):
         return _Listed(source[order].astype(np.uint32), target[order].astype(np.uint32), order.astype(np.uint64), first)
 
     def draw(self, bound: Bound, low: int, high: int, source: WordSource) -> Iterator[Block]:
-        listed = self.listed(bound)
-        for lo, hi in chunks(int(listed.first[low]), int(listed.first[high]), BLOCK):
-            yield Block(listed.source[lo:hi], listed.target[lo:hi], listed.row[lo:hi])
+        part = self.listed(bound).part(low, high)
+        if part is None:
+            part = self._sorted(*self._read(bound), bound).part(low, high)
+        assert part is not None
+        for lo, hi in chunks(0, part.source.size, BLOCK):
+            yield Block(part.source[lo:hi], part.target[lo:hi], part.row[lo:hi])
 
 
 def _check_different(source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], n_source: int) -> None:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,8 @@ def value_from_spec(
 
 def _from_mapping(spec: Mapping[str, Any], reader: Reader) -> Value:
     if "file" in spec:
-        values = read_numbers(spec, reader.dimension, reader.base_dir, reader.dt)
-        return _array(values, reader.dimension, dict(spec))
+        read = partial(read_numbers, dict(spec), reader.dimension, reader.base_dir, reader.dt)
+        return _array(read(), reader.dimension, dict(spec), read)
     if len(spec) != 1:
         raise InputError(f"expected one distribution such as {{uniform: [a, b]}}, found {_listed(spec)}")
     ((kind, body),) = spec.items()
@@ -111,13 +112,16 @@ def _from_array(spec: Any, dimension: Dimension) -> Array:
     return _array(np.array(found.value, float), dimension)
 
 
-def _array(values: np.ndarray, dimension: Dimension, spec: dict[str, Any] | None = None) -> Array:
+def _array(
+    values: np.ndarray, dimension: Dimension, spec: dict[str, Any] | None = None,
+    read: Callable[[], np.ndarray] | None = None,
+) -> Array:
     if values.ndim != 1:
         raise InputError(f"expected a list of numbers, found an array of shape {values.shape}")
     if not np.isfinite(values).all():
         raise InputError(f"expected finite numbers, found {values[~np.isfinite(values)][0]}")
     values.setflags(write=False)
-    return Array(dimension, values, spec)
+    return Array(dimension, values, spec, read)
 
 
 def fields(body: Any, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Any]:

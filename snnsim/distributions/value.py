@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,9 @@ class Value:
         """float64, one for each synapse of a block: by their numbers, unless an expression reads more of them."""
         return self.draw(stream, block.index)
 
+    def forget(self) -> None:
+        """Let go of what is held in memory and can be had again."""
+
     def sample(self, stream: Stream, most: int) -> Floats:
         """Some of the numbers, `most` at most, that tell what an ordinary one is."""
         return self.draw(stream, (0, most if self.size is None else min(most, self.size)))
@@ -99,27 +102,46 @@ class Constant(Value):
         return self._text(self.value)
 
 
-@dataclass(frozen=True, eq=False)
 class Array(Value):
     """One given number for each index.
 
-    values: float64 [size]; spec: where they come from, or None where they were given as such.
+    values: float64 [size]; spec: where they come from, or None where they were given as such; read: reads them again.
     """
 
-    values: Floats
-    spec: dict[str, Any] | None = None
+    def __init__(
+        self, dimension: Dimension, values: Floats, spec: dict[str, Any] | None = None,
+        read: Callable[[], Floats] | None = None,
+    ) -> None:
+        super().__init__(dimension)
+        bounds = float(values.min(initial=math.inf)), float(values.max(initial=-math.inf))
+        self.__dict__.update(spec=spec, _values=values, _read=read, _size=len(values), _bounds=bounds)
+
+    @property
+    def values(self) -> Floats:
+        """All of them, read again where they were forgotten."""
+        if self.__dict__["_values"] is None:
+            values = self.__dict__["_read"]()
+            if len(values) != self.size:
+                raise InputError(f"the file has changed: expected {self.size} numbers as before, found {len(values)}")
+            self.__dict__["_values"] = values
+        return self.__dict__["_values"]
+
+    def forget(self) -> None:
+        """Let go of numbers that can be read again."""
+        if self.__dict__["_read"] is not None:
+            self.__dict__["_values"] = None
 
     @property
     def size(self) -> int:
-        return len(self.values)
+        return self.__dict__["_size"]
 
     @property
     def low(self) -> float:
-        return float(self.values.min(initial=math.inf))
+        return self.__dict__["_bounds"][0]
 
     @property
     def high(self) -> float:
-        return float(self.values.max(initial=-math.inf))
+        return self.__dict__["_bounds"][1]
 
     def draw(self, stream: Stream, index: Index) -> Floats:
         last = index[0] + index[1] - 1 if isinstance(index, tuple) else int(index.max(initial=0))

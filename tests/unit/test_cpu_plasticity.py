@@ -103,7 +103,7 @@ def test_going_back(source: str) -> None:
     results = []
     for _ in range(3):
         spikes = run(engine, 211)
-        results.append((spikes, engine.plasticity(0)))
+        results.append((spikes, {name: np.asarray(values) for name, values in engine.plasticity(0).items()}))
         engine.restore(saved)
     assert results[0][0] > 100
     for spikes, values in results[1:]:
