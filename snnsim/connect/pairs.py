@@ -78,8 +78,8 @@ class _Listed(NamedTuple):
         first, last = int(self.first[low]) - self.begin, int(self.first[high]) - self.begin
         if first < 0 or last > self.source.size:
             return None
-        source, target, row = (values[first:last] for values in self[:3])
-        return _Listed(source, target, row, self.first, first + self.begin)
+        own = slice(first, last)
+        return _Listed(self.source[own], self.target[own], self.row[own], self.first, first + self.begin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ class Explicit(Rule):
 
     def keep(self, bound: Bound, low: int, high: int) -> None:
         if (part := self.listed(bound).part(low, high)) is not None:
-            copies = (values.copy() for values in part[:3])
-            bound.cache["listed"] = _Listed(*copies, part.first, part.begin)
+            own = part.source.copy(), part.target.copy(), part.row.copy()
+            bound.cache["listed"] = _Listed(*own, part.first, part.begin)
 
     def _read(self, bound: Bound) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         problems, found = Problems(), {}

@@ -108,40 +108,51 @@ class Array(Value):
     values: float64 [size]; spec: where they come from, or None where they were given as such; read: reads them again.
     """
 
+    spec: dict[str, Any] | None
+    _held: Floats | None
+    _read: Callable[[], Floats] | None
+    _facts: tuple[int, float, float]
+
     def __init__(
         self, dimension: Dimension, values: Floats, spec: dict[str, Any] | None = None,
         read: Callable[[], Floats] | None = None,
     ) -> None:
         super().__init__(dimension)
-        bounds = float(values.min(initial=math.inf)), float(values.max(initial=-math.inf))
-        self.__dict__.update(spec=spec, _values=values, _read=read, _size=len(values), _bounds=bounds)
+        facts = len(values), float(values.min(initial=math.inf)), float(values.max(initial=-math.inf))
+        self._set(spec=spec, _held=values, _read=read, _facts=facts)
+
+    def _set(self, **attributes: Any) -> None:
+        """A value does not change: only whether its numbers are in memory."""
+        self.__dict__.update(attributes)
 
     @property
     def values(self) -> Floats:
         """All of them, read again where they were forgotten."""
-        if self.__dict__["_values"] is None:
-            values = self.__dict__["_read"]()
+        if self._held is None:
+            assert self._read is not None
+            values = self._read()
             if len(values) != self.size:
                 raise InputError(f"the file has changed: expected {self.size} numbers as before, found {len(values)}")
-            self.__dict__["_values"] = values
-        return self.__dict__["_values"]
+            self._set(_held=values)
+        assert self._held is not None
+        return self._held
 
     def forget(self) -> None:
         """Let go of numbers that can be read again."""
-        if self.__dict__["_read"] is not None:
-            self.__dict__["_values"] = None
+        if self._read is not None:
+            self._set(_held=None)
 
     @property
     def size(self) -> int:
-        return self.__dict__["_size"]
+        return self._facts[0]
 
     @property
     def low(self) -> float:
-        return self.__dict__["_bounds"][0]
+        return self._facts[1]
 
     @property
     def high(self) -> float:
-        return self.__dict__["_bounds"][1]
+        return self._facts[2]
 
     def draw(self, stream: Stream, index: Index) -> Floats:
         last = index[0] + index[1] - 1 if isinstance(index, tuple) else int(index.max(initial=0))

@@ -65,8 +65,8 @@ def test_numbers_of_a_file_are_read_again(tmp_path: Path) -> None:
     for each in (value, given):
         each.forget()
         assert (each.size, each.low, each.high) == (5, 0.0, 4.0)
-    assert value.__dict__["_values"] is None
-    assert given.__dict__["_values"] is not None
+    assert value._held is None
+    assert given._held is not None
     assert value.values.tolist() == [0, 1, 2, 3, 4]
     value.forget()
     np.save(tmp_path / "w.npy", np.arange(4.0))
