@@ -54,8 +54,9 @@ def all_come(comm: Any) -> bool:
 def abort(comm: Any, text: str) -> None:
     """Say what happened to this process, and end all."""
     where = f"rank {comm.Get_rank()} of {comm.Get_size()} (process {os.getpid()} on {socket.gethostname()})"
-    sys.stderr.write(f"{where}: {text}\n")     # at once: lines of several processes mix
-    sys.stderr.flush()
+    stream = sys.__stderr__ or sys.stderr       # the command line lets the first process speak only
+    stream.write(f"{where}: {text}\n")          # at once: lines of several processes mix
+    stream.flush()
     comm.Abort(1)
 
 

@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.showwarning = _warn
     try:
         ranks.refuse_alone(words)
-        with raising():
+        with ranks.first_speaks(), raising():
             build()([word for word in words if word != "--debug"], prog_name="snnsim")
     except SystemExit as stop:
         return _code(stop, argv is None)
@@ -84,8 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _warn(message: Warning | str, *place: object, **more: object) -> None:
-    if ranks.is_first():
-        note(f"note: {message}")
+    note(f"note: {message}")
 
 
 def _code(stop: SystemExit, alone: bool) -> int:

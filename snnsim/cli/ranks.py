@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 from snnsim.cli.output import note
@@ -23,6 +26,16 @@ def refuse_alone(words: list[str]) -> None:
 def is_first() -> bool:
     """Whether this process speaks for all."""
     return launched()[0] == 0
+
+
+@contextmanager
+def first_speaks() -> Iterator[None]:
+    """Inside, only the first process prints."""
+    if is_first():
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 def end(text: str, code: int) -> int:

@@ -79,10 +79,10 @@ def run(
             with world.agreed():
                 if not number and world.leads:
                     _check_files(network, duration, resume, overwrite, files)
-            result = simulate(network, quiet or not world.leads, **files[number], **options)
-        if as_json and world.leads:
+            result = simulate(network, quiet, **files[number], **options)
+        if as_json:
             print_json(result.summary)
-        elif world.leads:
+        else:
             print_summary(result.summary, chosen=backend == "auto")
 
 

@@ -44,6 +44,9 @@ def said(mpirun: Start, ranks: int, *words: str, code: int = 2) -> str:
     (2, ["compare", "net.yaml", "--backends", "cpu,reference"],
      "snnsim compare runs in one process, and 2 were started together; only run runs over MPI"),
     (2, ["run", "net.yml"], "net.yml: no such file (did you mean net.yaml?)"),
+    (2, ["run", "net.yaml", "--threads", "0"],
+     "Usage: snnsim run [OPTIONS] [CONFIG]\nTry 'snnsim run -h' for help.\n\n"
+     "Error: Invalid value for '--threads' / '-t': expected a whole number from 1 on, found 0"),
     (2, ["run", "net.yaml", "--duration", "1 mV"],
      "--duration: wrong unit: expected a time (ms), found 1 mV (a voltage (mV))"),
 ])
