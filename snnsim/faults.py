@@ -25,8 +25,10 @@ def _no_number(plan: Plan, engine: Engine) -> tuple[int, int, int, int, str] | N
     """The first state of this process that is NaN or infinite: 0, population, state, unit and what to say of it."""
     for k, population in enumerate(plan.populations):
         for number, (state, kind) in enumerate(population.program.states.items()):
+            if kind is not Type.REAL:
+                continue
             first, values = engine.own(k, state)
-            if kind is Type.REAL and not np.isfinite(values).all():
+            if not np.isfinite(values).all():
                 at = int(np.flatnonzero(~np.isfinite(values))[0])
                 text = (f"population {population.name}, unit {first + at}, {state} became {values[at]} in "
                         f"{_when(plan, engine.done)}; a smaller dt or another `integrate:` may help")

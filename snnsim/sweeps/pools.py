@@ -57,9 +57,17 @@ class Processes:
         try:
             return self._executor.submit(run_point, dict(task))
         except BrokenExecutor:
-            self._executor.shutdown(wait=False)
+            self._end_all()     # whoever is left may still be writing the file of a point that is run again
             self._executor = self._make()
             return self._executor.submit(run_point, dict(task))
+
+    def _end_all(self) -> None:
+        """No process of the pool is left."""
+        processes = list((self._executor._processes or {}).values())
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+            process.join()
 
     def died(self, error: BaseException) -> bool:
         """See ``Pool``."""
