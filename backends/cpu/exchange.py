@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 
@@ -50,6 +52,8 @@ class Exchange:
         self.state[RESERVE] = reserve
         self.table = np.zeros(3 * TABLE_WIDTH, np.int64)
         self.sharing = list(sharing)
+        self._repeated: list[Request] = []      # the one that is begun again and again, where MPI has such (MPI 4)
+        finalize(self, _free, self._repeated)
         self._rows: dict[int, np.ndarray] = {}
         self._waiting: list[Request] = []
         self._count = 0
@@ -71,6 +75,9 @@ class Exchange:
         self._say(RECEIVED, self._blocks.reshape(-1))
         self._say(HEADS, self._blocks.view(np.int64))
         self._say(OFFSETS, np.arange(self.world.size) * block)
+        _free(self._repeated)
+        with suppress(NotImplementedError):
+            self._repeated.append(self.world.comm.Allgather_init(self.out[:block], self._blocks))
 
     def _say(self, row: int, array: np.ndarray) -> None:
         """Where an array is; it is kept as long as the loop may look there."""
@@ -92,8 +99,10 @@ class Exchange:
         if self._short or self._count % _REVIEW == 0:
             self._resize(int(self.state[PEAK]))
             self.state[PEAK] = 0
-        block, step = self._blocks.shape[1], int(self.state[STEP])
-        self._waiting = [self.world.comm.Iallgather(self.out[:block], self._blocks), *(s(step) for s in self.sharing)]
+        for request in self._repeated:
+            request.Start()
+        blocks = self._repeated or [self.world.comm.Iallgather(self.out[: self._blocks.shape[1]], self._blocks)]
+        self._waiting = [*blocks, *(share(int(self.state[STEP])) for share in self.sharing)]
 
     def _wait(self) -> None:
         """Look often at first: that is fastest. Then sleep in between, because others may need the core."""
@@ -132,3 +141,9 @@ class Exchange:
             decode(self._rows[RECEIVED], self._rows[OFFSETS], self.world.rank, spikes.ids, spikes.payloads,
                    spikes.start, row, first, last)
         return left and bool(self.state[RESERVE])
+
+
+def _free(requests: list[Request]) -> None:
+    """Give back what MPI holds for requests that can be begun again: it complains of those that are left at the end."""
+    while requests:
+        requests.pop().Free()
