@@ -46,7 +46,7 @@ class Costs:
     decode: float = 3.1
     head: float = 3.0
     gather: float = 40.0
-    call: float = 4.0
+    call: float = 1.5
     latency: float = 1.5
     rate: float = 5000.0
     meeting: float = 1.0
