@@ -76,7 +76,7 @@ class InStep:
     """A column whose pieces several processes make together: all of them go through it once, whoever uses it."""
 
     def __init__(self, of: Column) -> None:
-        self.of, self.shape, self.dtype = of, of.shape, of.dtype
+        self.shape, self.dtype = of.shape, of.dtype
         self._left = of.pieces()
 
     def pieces(self) -> Iterator[NDArray[Any]]:

@@ -17,6 +17,7 @@ import numpy as np
 from snnsim.cores import cores
 from snnsim.errors import InputError, Problem, RunError, SnnsimError, UnavailableError
 
+
 class World:
     """One process alone.
 
@@ -60,7 +61,7 @@ class World:
 
     @contextmanager
     def agreed(self) -> Iterator[None]:
-        """An error of one process inside ends it for all: others raise ``RunError`` that names the rank."""
+        """An error of one process inside ends it for all: others raise one of its kind that names the rank."""
         yield
 
 
@@ -82,11 +83,10 @@ class Ranks(World):
         home = comm.Split_type(MPI.COMM_TYPE_SHARED)
         self.at_home, self.beside = home.Get_rank(), home.Get_size()
         home.Free()
-        self.places = [(str(host), int(process)) for host, process in
-                       self.comm.allgather((socket.gethostname(), os.getpid()))]
-        mine = (socket.gethostname(), frozenset(cores()))
-        others = [rank for rank, (host, theirs) in enumerate(self.comm.allgather(mine))
-                  if host == mine[0] and not mine[1].isdisjoint(theirs)]
+        host, own = socket.gethostname(), set(cores())
+        found = self.comm.allgather((host, os.getpid(), own))
+        self.places = [(name, process) for name, process, _ in found]
+        others = [rank for rank, (name, _, theirs) in enumerate(found) if name == host and own & theirs]
         self.turn, self.sharing = others.index(self.rank), len(others)
 
     def meet(self) -> None:
@@ -141,7 +141,7 @@ class Ranks(World):
 
     @contextmanager
     def agreed(self) -> Iterator[None]:
-        """An error of one process inside ends it for all: others raise ``RunError`` that names the rank."""
+        """An error of one process inside ends it for all: others raise one of its kind that names the rank."""
         error: SnnsimError | None = None
         try:
             yield

@@ -5,22 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 
-class Progress:
-    """Shows simulated time, real-time factor and time left; called with (steps done, steps in all).
+class Shown:
+    """A bar of progress that is there inside a context; None where nothing is drawn."""
 
-    dt: the step in ms. shown: draw at all; nothing is drawn where stderr is no terminal.
-    """
+    def __init__(self, shown: Any) -> None:
+        self._bar = shown
 
-    def __init__(self, dt: float, shown: bool = True) -> None:
-        self._dt = dt
-        self._bar = bar("position", "speed") if shown and sys.stderr.isatty() else None
-        self._task = self._bar.add_task("", total=None, position="building", speed="", left="") if self._bar else None
-        self._first: tuple[float, int] | None = None
-
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self
@@ -30,6 +24,19 @@ class Progress:
     ) -> None:
         if self._bar:
             self._bar.stop()
+
+
+class Progress(Shown):
+    """Shows simulated time, real-time factor and time left; called with (steps done, steps in all).
+
+    dt: the step in ms. shown: draw at all; nothing is drawn where stderr is no terminal.
+    """
+
+    def __init__(self, dt: float, shown: bool = True) -> None:
+        self._dt = dt
+        super().__init__(bar("position", "speed") if shown and sys.stderr.isatty() else None)
+        self._task = self._bar.add_task("", total=None, position="building", speed="", left="") if self._bar else None
+        self._first: tuple[float, int] | None = None
 
     def __call__(self, step: int, steps: int) -> None:
         """Note that `step` of `steps` steps are done."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ from snnsim.cli.output import (
     Backend, Config, Duration, Json, Overwrite, Quiet, Settings, as_options, assignments, check_duration, note,
     print_json, print_table, whole,
 )
-from snnsim.cli.progress import bar
+from snnsim.cli.progress import Shown, bar
 
 if TYPE_CHECKING:
     from snnsim.sweeps import Progress, Sweep
@@ -80,24 +79,13 @@ def sweep(
         raise typer.Exit(1)
 
 
-class Points:
+class Points(Shown):
     """The progress bar of a sweep; nothing is drawn where stderr is no terminal."""
 
     def __init__(self, shown: bool = True) -> None:
-        self._bar = bar("points", "failed", "running") if shown and sys.stderr.isatty() else None
-        self._task: Any = None
-
-    def __enter__(self) -> Points:
-        if self._bar:
-            self._task = self._bar.add_task("", total=None, points="starting workers", failed="", running="", left="")
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+        super().__init__(bar("points", "failed", "running") if shown and sys.stderr.isatty() else None)
+        texts = {"points": "starting workers", "failed": "", "running": "", "left": ""}
+        self._task = self._bar.add_task("", total=None, **texts) if self._bar else None
 
     def __call__(self, now: Progress) -> None:
         """Show how far it is."""
