@@ -112,8 +112,8 @@ class Engine(Protocol):
         Of learning ones also the tags that matter.
         """
 
-    def ends_of(self, projection: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Source and target of those of these synapses, by their numbers."""
+    def ends_of(self, projection: int, synapses: np.ndarray | range) -> tuple[np.ndarray, np.ndarray]:
+        """Source and target of these synapses, by their numbers, for the process that records."""
 
     def snapshot(self) -> Any:
         """All that changes, for ``restore``."""
@@ -135,10 +135,11 @@ class InOneProcess:
         """See ``Engine``."""
         return 0, self.get(population, state)
 
-    def ends_of(self: Any, projection: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ends_of(self: Any, projection: int, synapses: np.ndarray | range) -> tuple[np.ndarray, np.ndarray]:
         """See ``Engine``."""
         table = self.synapses_of(projection)
-        return table["source"][synapses], table["target"][synapses]
+        chosen = slice(len(synapses)) if isinstance(synapses, range) else synapses
+        return table["source"][chosen], table["target"][chosen]
 
 
 class Backend(Protocol):

@@ -18,6 +18,7 @@ from snnsim.network import Network
 from snnsim.quantum import Contribution, choose, constant, contribution
 from snnsim.parameters import drawn, initial_of, values_of
 from snnsim.random import POISSON_MOST, Stream
+from snnsim.requests import TraceRequest, WeightRequest
 from snnsim.size import refuse_network
 from snnsim.synaptic import check_expressions
 from snnsim.timing import check_range
@@ -72,17 +73,19 @@ def _levels(net: Network, order: dict[str, int]) -> list[int]:
     return levels
 
 
-def _trace(trace: graph.Trace, order: dict[str, int]) -> plan.TraceRequest:
+def _trace(trace: graph.Trace, order: dict[str, int]) -> TraceRequest:
     units = np.arange(trace.population.n) if trace.units is None else np.asarray(trace.units, np.int64)
-    return plan.TraceRequest(order[trace.population.name], trace.variable, units, trace.every)
+    return TraceRequest(order[trace.population.name], trace.variable, units, trace.every)
 
 
-def _weights(net: Network, weights: graph.Weights) -> plan.WeightRequest:
+def _weights(net: Network, weights: graph.Weights) -> WeightRequest:
     number = next(k for k, p in enumerate(net.projections) if p is weights.projection)
-    synapses = weights.synapses
-    if synapses is None:
-        synapses = np.arange(sum(len(block.source) for block in weights.projection.bound.blocks()))
-    return plan.WeightRequest(number, synapses, weights.every is None, weights.every or 1)
+    some = weights.synapses
+    chosen = range(weights.projection.bound.count()) if some is None else some
+    if not len(chosen):
+        text = f"projection {weights.projection.label} has no synapse to record"
+        raise InputError(Problem(f"record.weights.{weights.name}", text))
+    return WeightRequest(number, chosen, weights.every is None, weights.every or 1)
 
 
 def _projection(

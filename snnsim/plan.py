@@ -19,7 +19,8 @@ from snnsim.fixed_weights import FixedWeights
 from snnsim.ir import Op, Program, Type, check
 from snnsim.loihi_learning import Learning
 from snnsim.plan_rules import Coupling, Plasticity
-from snnsim.random import Stream, WordSource, numpy_words
+from snnsim.random import Stream, WordSource, numbers_of, numpy_words
+from snnsim.requests import TraceRequest, WeightRequest
 
 if TYPE_CHECKING:
     from snnsim.equations import Model
@@ -176,6 +177,16 @@ class Projection:
         for block in self.bound.blocks(low, high, words):
             yield Synapses(block.source, block.target, *self.weights(block, words), self.steps(block, words))
 
+    def keep_values(self, targets: tuple[int, int] | None, words: WordSource) -> None:
+        """Take weights and delays that are in files into memory: all, or those of the synapses onto some targets."""
+        listed = [value for value in (self.weight, self.delay) if value.size is not None]
+        index = None
+        if listed and targets is not None:
+            blocks = [numbers_of(block.index) for block in self.bound.blocks(*targets, words)]
+            index = np.sort(np.concatenate([np.zeros(0, np.uint64), *blocks]))
+        for value in listed:
+            value.keep(index)
+
     def table(self, n_target: int) -> dict[str, np.ndarray]:
         """All synapses as columns [synapses], named as in ``Synapses``: int64, but real weights float64."""
         kinds = [np.int64] * 5 if self.spiking else [np.int64, np.int64, np.int64, np.float64, np.int64]
@@ -231,30 +242,6 @@ def delay_steps(delay: Any, dt: float) -> Any:
     steps = np.maximum(np.floor(np.asarray(delay) / dt + 0.5), 1).astype(np.int64)
     steps = np.where(np.asarray(delay) == 0, 0, steps)
     return int(steps) if np.ndim(steps) == 0 else steps
-
-
-@dataclass(frozen=True)
-class TraceRequest:
-    """Record `variable` of `units` of population number `population` every `every` steps."""
-
-    population: int
-    variable: str
-    units: np.ndarray
-    every: int
-
-
-@dataclass(frozen=True)
-class WeightRequest:
-    """Record weights of the plastic projection number `projection`.
-
-    synapses: their numbers, ascending, counted in the order of (source, target, delay, drawing). on_pre: what is sent
-    at each presynaptic event; else all of them every `every` steps.
-    """
-
-    projection: int
-    synapses: np.ndarray
-    on_pre: bool
-    every: int
 
 
 @dataclass

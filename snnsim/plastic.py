@@ -13,8 +13,9 @@ from snnsim.errors import NumericalError
 from snnsim.ir.exact import lower
 from snnsim.ir.interpret import Environment, interpret
 from snnsim.loihi_learning import Learning as LoihiLearning
-from snnsim.plan import Plan, Projection, WeightRequest
+from snnsim.plan import Plan, Projection
 from snnsim.plan_rules import Coupling, Plasticity
+from snnsim.requests import WeightRequest
 from snnsim.units import TIME, to_text
 
 
@@ -141,7 +142,7 @@ class WeightLog:
     """What one request of the plan asks for, over the steps of a chunk."""
 
     def __init__(self, request: WeightRequest, projection: Learning) -> None:
-        self.request, self.projection = request, projection
+        self.request, self.numbers, self.projection = request, request.numbers, projection
         self.rows: list[Any] = []
 
     def note(self, step: int, sent: Mapping[int, Sent]) -> None:
@@ -149,12 +150,11 @@ class WeightLog:
         if self.request.on_pre:
             self._note_sent(step, sent[self.request.projection])
         elif step % self.request.every == 0:
-            weights = self.projection.values["w"][self.request.synapses]
+            weights = self.projection.values["w"][self.numbers]
             self.rows.append(weights * self.projection.dtype(self.projection.rule.sign))
 
     def _note_sent(self, step: int, sent: Sent) -> None:
-        place = np.searchsorted(self.request.synapses, sent.synapse)
-        mine = np.isin(sent.synapse, self.request.synapses)
+        place, mine = np.searchsorted(self.numbers, sent.synapse), np.isin(sent.synapse, self.numbers)
         order = np.argsort(place[mine], kind="stable")
         self.rows.append((np.full(order.size, step), place[mine][order], sent.weight[mine][order]))
 
@@ -162,6 +162,6 @@ class WeightLog:
         """All of it, as ``Chunk.weights`` says."""
         dtype = self.projection.dtype
         if not self.request.on_pre:
-            return np.array(self.rows, dtype).reshape(len(self.rows), self.request.synapses.size)
+            return np.array(self.rows, dtype).reshape(len(self.rows), self.numbers.size)
         nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, dtype))
         return tuple(np.concatenate(column) for column in zip(nothing, *self.rows, strict=True))

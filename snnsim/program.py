@@ -185,7 +185,7 @@ class Program:
     def _widest(self) -> int:
         """Steps whose traces fit into a modest buffer."""
         numbers = sum(t.units.size / t.every for t in self.plan.traces)
-        numbers += sum(w.synapses.size / w.every for w in self.plan.weights if not w.on_pre)
+        numbers += sum(len(w.synapses) / w.every for w in self.plan.weights if not w.on_pre)
         per_step = numbers * np.dtype(self.plan.dtype).itemsize
         return max(1, int(_TRACE_BYTES / per_step)) if per_step else self.engine.longest
 

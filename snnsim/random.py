@@ -69,6 +69,12 @@ class WordSource(Protocol):
     def tally(self, key: Key, stream: int, count: int, n: int) -> npt.NDArray[np.int64]:
         """How often each whole number below n occurs among the first `count` that a stream gives, int64 [n]."""
 
+    def own(self, n: int) -> tuple[int, int]:
+        """Where several processes draw together: which of n units this one draws for, as a range."""
+
+    def sum(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The sum over all processes that draw together."""
+
 
 class NumpyWords:
     """The words, by NumPy."""
@@ -93,6 +99,12 @@ class NumpyWords:
         for lo, hi in chunks(0, count, 4 * _CHUNK):
             out += np.bincount(to_below(self.words(key, stream, lo, hi - lo), n), minlength=n)
         return out
+
+    def own(self, n: int) -> tuple[int, int]:
+        return 0, n
+
+    def sum(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return counts
 
 
 def _indexed(number: Indices, stream: int, draw: int, key: Key) -> list[Indices]:
@@ -158,6 +170,11 @@ class Stream(NamedTuple):
     def tally(self, count: int, n: int) -> npt.NDArray[np.int64]:
         """How often each whole number occurs in ``below(0, count, n)``, int64 [n]."""
         return self.source.tally(key_of(self.seed), stream_id(self.label), count, n)
+
+
+def numbers_of(index: Index) -> Indices:
+    """An index as an array."""
+    return np.arange(index[0], sum(index), dtype=np.uint64) if isinstance(index, tuple) else index
 
 
 def to_uniform(words: Words) -> Floats:

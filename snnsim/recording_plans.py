@@ -8,8 +8,9 @@ import numpy as np
 
 from snnsim.engine import Engine
 from snnsim.network import Network
-from snnsim.plan import Plan, TraceRequest
+from snnsim.plan import Plan
 from snnsim.recording import RecordingPlan, TracePlan, WeightPlan
+from snnsim.requests import TraceRequest
 
 
 def recording_plan(net: Network, plan: Plan, engine: Engine, provenance: dict[str, Any]) -> RecordingPlan:

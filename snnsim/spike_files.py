@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from snnsim.errors import InputError, Problem, did_you_mean, unknown
-from snnsim.files import find, read_columns, read_numbers, read_whole
+from snnsim.arrays import read_columns
+from snnsim.files import find, read_numbers, read_whole
 from snnsim.units import TIME
 
 Spikes = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]

@@ -26,6 +26,7 @@ from snnsim.ir import Op
 from snnsim.normal import chunks
 from snnsim.plan import Projection
 from snnsim.random import NumpyWords, WordSource
+from snnsim.slices import cut
 from snnsim.world import World
 
 class FastWords(NumpyWords):
@@ -63,7 +64,14 @@ class SharedWords(FastWords):
         first = self.world.rank * self.threads
         ends = [(first + part) * count // parts for part in range(self.threads + 1)]
         counted = self.pool.map(partial(self._tally, key, stream, n=n), pairwise(ends))
-        return self.world.before(sum(counted, np.zeros(n, np.int64)))[1]
+        return self.sum(sum(counted, np.zeros(n, np.int64)))
+
+    def own(self, n: int) -> tuple[int, int]:
+        low, high = cut(n, 1, self.world.rank, self.world.size)
+        return int(low), int(high)
+
+    def sum(self, counts: np.ndarray) -> np.ndarray:
+        return self.world.before(counts)[1]
 
 
 fast_words = FastWords()

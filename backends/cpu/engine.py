@@ -69,18 +69,24 @@ class CpuEngine(State):
     # --- making the program ------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        """What rules count before they draw: projections beside each other, or one by one with all processes."""
-        bounds = [projection.bound for projection in self.plan.projections]
+        """What rules count before they draw: projections beside each other, or one by one with all processes.
+
+        Of lists, and of numbers in files, each process takes into memory what is its own.
+        """
+        projections = self.plan.projections
         if self.world.size == 1:
-            list(self.pool.map(lambda bound: bound.prepared(fast_words), bounds))
+            list(self.pool.map(lambda projection: projection.bound.prepared(fast_words), projections))
+            for projection in projections:
+                projection.keep_values(None, fast_words)
             return
         words = SharedWords(self.world, self.pool, self.threads)
-        for bound in bounds:
+        for projection in projections:
+            bound, own = projection.bound, self.slices.own(projection.target)
             if self.world.most("prepared" not in bound.cache)[0]:   # all of them, or none
                 bound.cache.pop("prepared", None)
                 bound.prepared(words)
-        for projection in self.plan.projections:
-            projection.bound.keep(*self.slices.own(projection.target))
+            bound.keep(*own)
+            projection.keep_values(own, fast_words)
 
     def _update(self, population: Population) -> Update:
         per_unit = {name for name, value in population.params.items() if np.ndim(value)}

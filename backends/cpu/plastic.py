@@ -18,8 +18,9 @@ from snnsim.backends.cpu.plastic_driver import PlasticShape
 from snnsim.backends.cpu.plastic_emit import Rule, RulePrinter
 from snnsim.backends.cpu.plastic_kernels import keep_variable
 from snnsim.engine import rows_between
-from snnsim.plan import Plan, WeightRequest
+from snnsim.plan import Plan
 from snnsim.plastic import out_of_bounds
+from snnsim.requests import WeightRequest
 from snnsim.slices import Slices
 from snnsim.synapse_rules import rule_of
 from snnsim.world import ALONE, World
@@ -95,7 +96,7 @@ class Plastic(Columns):
         for part, (columns, synapses) in zip(self.parts, found, strict=True):
             part.update({f"w{number}_columns": np.searchsorted(own, columns), f"w{number}_synapses": synapses,
                          f"w{number}_every": request.every})
-        return own.size, np.argsort(self.world.share(own))
+        return own.size, np.argsort(self.world.gather(own))
 
     # --- numbers of synapses ---------------------------------------------------------------------------------------
 
@@ -112,16 +113,18 @@ class Plastic(Columns):
         table = self.table(number, lambda part, where: self.parts[part][f"x{number}_targets"][where], delay)
         return table | {"w": np.asarray(self.column(number, "state_w", self.order(number), for_all=True))}
 
-    def ends_of(self, number: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ends_of(self, number: int, synapses: np.ndarray | range) -> tuple[np.ndarray, np.ndarray]:
         """Source and target of some synapses; see ``snnsim.engine``."""
         order = self.order(number)
-        source = np.searchsorted(order.ends, synapses, "right") - 1
         found = [order.find(part, synapses) for part in range(len(self.parts))]
-        own = np.concatenate([columns for columns, _ in found])
-        targets = np.concatenate([self._targets(number, part, at) for part, (_, at) in enumerate(found)])
-        target = np.empty(synapses.size, np.int64)
-        target[self.world.share(own)] = self.world.share(targets)
-        return source, target
+        columns = self.world.gather(np.concatenate([own for own, _ in found]))
+        targets = self.world.gather(np.concatenate([self._targets(number, part, at)
+                                                    for part, (_, at) in enumerate(found)]))
+        if not self.world.leads:
+            return columns, targets
+        target = np.empty(len(synapses), np.int64)
+        target[columns] = targets
+        return order.sources(synapses), target
 
     def _targets(self, number: int, part: int, at: np.ndarray) -> np.ndarray:
         if number in self.learning:

@@ -46,9 +46,19 @@ class Order:
         where = slice(int(rows[0] + begin[0]), int(rows[-2] + end[-1]))
         return where, np.arange(where.start, where.stop) + (first - rows[:-1])[sources - a] - low, sources
 
-    def find(self, part: int, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of the synapses `wanted` a part has, as positions among them and among its own."""
-        source = np.searchsorted(self.ends, wanted, "right") - 1
+    def sources(self, wanted: np.ndarray | range) -> np.ndarray:
+        """The source of each synapse."""
+        if isinstance(wanted, range):
+            return np.repeat(np.arange(self.ends.size - 1), np.diff(self.ends))
+        return np.searchsorted(self.ends, wanted, "right") - 1
+
+    def find(self, part: int, wanted: np.ndarray | range) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the synapses `wanted` (a range: all) a part has, as positions among them and among its own."""
+        if isinstance(wanted, range):
+            rows = self.rows[part]
+            own = np.arange(rows[-1])
+            return own + np.repeat(self.starts[part] - rows[:-1], np.diff(rows)), own
+        source = self.sources(wanted)
         place = wanted - self.starts[part][source]
         own = np.flatnonzero((place >= 0) & (place < np.diff(self.rows[part])[source]))
         return own, self.rows[part][source[own]] + place[own]

@@ -17,7 +17,7 @@ def plastic_memory(plan: Plan, slices: Slices) -> int:
     """Bytes, an upper estimate, with what packing takes."""
     projections = [plan.projections[k] for k in plastic_numbers(plan)]
     logs = slices.parts * _LOGGED * sum(r.on_pre for r in plan.weights)
-    asked = sum(32 * r.synapses.size * slices.parts for r in plan.weights)
+    asked = sum(32 * len(r.synapses) * slices.parts for r in plan.weights)
     ranks = max((16 * p.bound.synapses for p in projections), default=0) if plan.weights else 0
     return (sum(_kept(plan, p, slices) for p in projections) + logs + asked
             + max([ranks, *(_packing(plan, p) for p in projections)]))

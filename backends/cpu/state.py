@@ -105,7 +105,7 @@ class State:
         """source, target, delay and w; see ``snnsim.engine``."""
         return self.plastic.synapses_of(projection)
 
-    def ends_of(self, projection: int, synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ends_of(self, projection: int, synapses: np.ndarray | range) -> tuple[np.ndarray, np.ndarray]:
         """Source and target of some; see ``snnsim.engine``."""
         return self.plastic.ends_of(projection, synapses)
 

@@ -20,7 +20,7 @@ from snnsim.connect.pairs import AllToAll, OneToOne
 from snnsim.distributions import Array, Constant, Discrete, Exponential, Lognormal, Normal, Uniform, Value
 from snnsim.distributions.kinds import affine
 from snnsim.plan import Projection
-from snnsim.random import Index, WordSource, key_of, numpy_words, stream_id
+from snnsim.random import WordSource, key_of, numbers_of, numpy_words, stream_id
 
 _DRAWN: dict[type[Value], str] = {
     Constant: "constant", Array: "array", Uniform: "uniform", Normal: "normal", Lognormal: "lognormal",
@@ -151,7 +151,7 @@ class Drawer:
 
     def _listed(self, block: Block) -> dict[str, Any]:
         return {"rule": RULES.index("listed"), "sources": self.upload(block.source.astype(np.uint32)),
-                "targets": self.upload(block.target.astype(np.uint32)), "indices": self.upload(_numbers(block.index)),
+                "targets": self.upload(block.target.astype(np.uint32)), "indices": self.upload(numbers_of(block.index)),
                 **_flat(len(block.source))}
 
     # --- values --------------------------------------------------------------------------------------------------
@@ -195,12 +195,6 @@ def _flat(length: int) -> dict[str, int]:
     return {"first_row": 0, "rows": 1, "length": length, "pieces": -(-length // 32)}
 
 
-def _numbers(index: Index) -> np.ndarray:
-    if isinstance(index, tuple):
-        return np.arange(index[0], sum(index), dtype=np.uint64)
-    return np.asarray(index, np.uint64)
-
-
 _RULES: dict[type, Callable[[Drawer], dict[str, Any]]] = {
     AllToAll: Drawer.all_to_all, OneToOne: Drawer.one_to_one, FixedIndegree: Drawer.fixed_indegree,
     FixedOutdegree: Drawer.fixed_outdegree, FixedTotal: Drawer.fixed_total, Pairwise: Drawer.pairwise,
@@ -212,6 +206,6 @@ def drawing_bytes(layout: Layout, projection: Projection) -> int:
     if from_host(projection) is not None:
         # Two blocks, since one is still used while the next is uploaded: source, target, index, weight and delay.
         return 2 * (BLOCK + projection.bound.max_indegree) * (4 + 4 + 8 + 8 + 8)
-    values = sum(8 * len(v.values) for v in (projection.weight, projection.delay) if isinstance(v, Array))
+    values = sum(8 * v.size for v in (projection.weight, projection.delay) if isinstance(v, Array))
     counted = 4 + 8 + 8   # of each target: the count, its sums as they are made and as they stay
     return values + counted * projection.bound.n_target + _TABLES

@@ -26,7 +26,7 @@ class WeightRecords:
 
     def _found(self, request: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Part, place within the part, and position in the request, of its synapses, sorted by the first two."""
-        wanted, places, positions = self.plan.weights[request].synapses, [], []
+        wanted, places, positions = self.plan.weights[request].numbers, [], []
         for ranks in self.ranks[self.plan.weights[request].projection]:
             place = np.searchsorted(ranks, wanted)
             positions.append(np.flatnonzero(np.append(ranks, -1)[place] == wanted))
@@ -92,7 +92,7 @@ class WeightRecords:
             log["log_length"][...] = 0
         for k, arrays in self.courses.items():
             request = self.plan.weights[k]
-            shape = max(1, rows_between(done, steps, request.every)), max(1, request.synapses.size)
+            shape = max(1, rows_between(done, steps, request.every)), max(1, len(request.synapses))
             self.outs[k] = self.device.xp.zeros(shape, self.plan.dtype)
             out, start, place, own = (self.device.address(a) if a.size else 0 for a in (self.outs[k], *arrays))
             sections[f"W{k}"] = [request.every, done // request.every + 1, out, shape[1], start, place, own]
@@ -102,7 +102,7 @@ class WeightRecords:
         """What the requests ask for of the `steps` after `done`, as ``Chunk.weights`` says."""
         logged = {k: self._logged(k) for k in self.logs}
         return [self._sent(k, *logged[r.projection]) if r.on_pre else
-                self.device.download(self.outs[k])[: rows_between(done, steps, r.every), : r.synapses.size]
+                self.device.download(self.outs[k])[: rows_between(done, steps, r.every), : len(r.synapses)]
                 for k, r in enumerate(self.plan.weights)]
 
     def _logged(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ _LOGGED = 1 << 20   # events that logs hold
 def plastic_bytes(plan: Plan, layout: Layout) -> int:
     """Bytes of the device that plastic projections take at most, an upper estimate."""
     projections = [plan.projections[k] for k in plastic_numbers(plan)]
-    asked = sum(16 * r.synapses.size + _LOGGED * 32 * r.on_pre for r in plan.weights)
+    asked = sum(16 * len(r.synapses) + _LOGGED * 32 * r.on_pre for r in plan.weights)
     packing = max((_packing(plan, layout, p) for p in projections), default=0)
     return sum(_kept(plan, layout, p) for p in projections) + asked + packing
 

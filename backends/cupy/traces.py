@@ -11,7 +11,8 @@ from snnsim.backends.cupy.layout import Layout
 from snnsim.backends.cupy.source import TRACE
 from snnsim.backends.cupy.table import KernelTable
 from snnsim.engine import rows_between
-from snnsim.plan import Plan, TraceRequest
+from snnsim.plan import Plan
+from snnsim.requests import TraceRequest
 
 
 class Traces:

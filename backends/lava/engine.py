@@ -15,7 +15,8 @@ from snnsim.backends.lava.session import RUNNER, Outcome, Session
 from snnsim.deploy.graph import Arrivals, Connection, Graph
 from snnsim.engine import LONGEST_CHUNK, Chunk, InOneProcess, Spikes
 from snnsim.errors import InputError, Problem
-from snnsim.plan import Plan, WeightRequest
+from snnsim.plan import Plan
+from snnsim.requests import WeightRequest
 
 # (first, steps) -> what the host adds in the steps first .. first + steps - 1.
 Feed = Callable[[int, int], Arrivals]
@@ -92,7 +93,7 @@ class LavaEngine(InOneProcess):
     def _recorded(self, request: WeightRequest) -> np.ndarray:
         """Weights of some synapses after this step, where they are due: [1 or 0, synapses]."""
         due = self.done % request.every == 0
-        weights = self.synapses_of(request.projection)["w"][request.synapses]
+        weights = self.synapses_of(request.projection)["w"][request.numbers]
         return np.tile(weights.astype(self.plan.dtype), (int(due), 1))
 
     def _payloads(self, spikes: Spikes) -> np.ndarray | None:

@@ -132,6 +132,10 @@ class Bound:
         """No target has more synapses (for a random number: mean + 10 sd and some)."""
         return math.ceil(self.rule.most(self))
 
+    def count(self) -> int:
+        """Number of synapses, also where it is random: then all are drawn."""
+        return self.synapses if self.rule.exact else sum(len(block.source) for block in self.blocks())
+
     def need_positions(self, what: str) -> None:
         """``InputError``, where `what` needs them, unless both populations have positions in one space."""
         places: tuple[Any, Any] = self.positions or (None, None)

@@ -24,7 +24,7 @@ from snnsim.connect.base import (
     whole,
 )
 from snnsim.errors import InputError, Problem
-from snnsim.random import Indices, Stream, WordSource, to_below
+from snnsim.random import Stream, WordSource
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ class FixedTotal(Rule):
 
     With multapses the in-degrees are a multinomial draw (a count of n random targets) and the sources independent,
     which is the same as n independent pairs, but lets each partition draw its own synapses only. Without multapses
-    all n pairs are held in memory (8 bytes each) while they are chosen.
+    pairs that are there already are drawn again, and the pairs (of each process its own) are held in memory: 4 bytes
+    each, and 16 while they are chosen.
     """
 
     n: int
@@ -156,31 +157,39 @@ class FixedTotal(Rule):
 
 
 def _distinct_pairs(bound: Bound, n: int, source: WordSource) -> _Rows:
-    """n different pairs: numbers target x choices + source, drawn again where equal; or those left out, if fewer."""
-    stream, pairs = bound.stream(source), bound.choices * bound.n_target
-    drawn = min(n, pairs - n)
-    cells = _cells(stream, bound, (0, drawn), 0)
-    cells.sort()
-    for draw in count(2, 2):
-        again = np.flatnonzero(cells[1:] == cells[:-1]) + 1
-        if not again.size:
+    """n different pairs, those of the own targets: drawn as with multapses, and as many again as were there already.
+
+    Where n is more than half of all pairs, those left out are drawn.
+    """
+    (low, high), choices = source.own(bound.n_target), bound.choices
+    drawn = min(n, choices * bound.n_target - n)
+    cells, left = np.zeros(0, np.int64), drawn
+    for turn in count():
+        if not left:
             break
-        cells[again] = _cells(stream, bound, again.astype(np.uint64), draw)
-        cells.sort()
+        new = np.unique(_cells(bound, left, f"/{turn}", (low, high), source))
+        place = np.searchsorted(cells, new)
+        there = np.append(cells, -1)[place] == new
+        cells = np.concatenate([cells, new[~there]])
+        cells.sort(kind="stable")    # two sorted runs, which it merges
+        left = drawn - int(source.sum(np.array([cells.size]))[0])
     if drawn < n:
-        keep = np.ones(pairs, bool)
-        keep[cells] = False
-        cells = np.flatnonzero(keep).astype(np.uint64)
-    row, chosen = np.divmod(cells, np.uint64(max(1, bound.choices)))
-    first = np.searchsorted(row, np.arange(bound.n_target + 1, dtype=np.uint64))
-    return _Rows(first, chosen.astype(np.uint32))
+        keep = np.ones((high - low) * choices, bool)
+        keep[cells - low * choices] = False
+        cells = np.flatnonzero(keep) + low * choices
+    row, chosen = np.divmod(cells, max(1, choices))
+    degrees = source.sum(np.bincount(row, minlength=bound.n_target))
+    first = np.concatenate(([0], np.cumsum(degrees)))
+    return _Rows(first, chosen.astype(np.uint32), int(first[low]))
 
 
-def _cells(stream: Stream, bound: Bound, index: tuple[int, int] | Indices, draw: int) -> Indices:
-    cell = to_below(stream.take(index, draw), bound.n_target).astype(np.uint64)
-    cell *= np.uint64(bound.choices)
-    cell += to_below(stream.take(index, draw + 1), bound.choices)
-    return cell
+def _cells(bound: Bound, n: int, part: str, targets: tuple[int, int], source: WordSource) -> npt.NDArray[np.int64]:
+    """Of n random pairs those of some targets, numbered target x choices + source."""
+    low, high = targets
+    degrees = bound.stream(source, f"/targets{part}").tally(n, bound.n_target)
+    first, size = int(degrees[:low].sum()), int(degrees[low:high].sum())
+    row = np.repeat(np.arange(low, high), degrees[low:high])
+    return row * bound.choices + bound.stream(source, part).below(first, size, bound.choices)
 
 
 def _chosen(rule: FixedIndegree | FixedOutdegree, stream: Stream, rows: tuple[int, int], k: int, n: int) -> Ids:

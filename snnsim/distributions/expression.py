@@ -21,7 +21,7 @@ from snnsim.errors import InputError, Problem
 from snnsim.ir import Builder, Op, Program, exact
 from snnsim.ir.interpret import Environment, interpret
 from snnsim.ir.ops import RANDOM
-from snnsim.random import Floats, Index, Stream, to_uniform
+from snnsim.random import Floats, Index, Stream, numbers_of, to_uniform
 from snnsim.units import DIMENSIONLESS, TIME, Dimension, describe
 
 UNIT_NAMES = {"i": DIMENSIONLESS, "n": DIMENSIONLESS}   # what units can be told apart by
@@ -66,7 +66,7 @@ class Expression(Value):
         return found.real()
 
     def draw(self, stream: Stream, index: Index) -> Floats:
-        number = np.arange(index[0], sum(index), dtype=np.uint64) if isinstance(index, tuple) else index
+        number = numbers_of(index)
         return self._finite(self.compute(self._leaves(number), stream, index))
 
     def compute(self, leaves: Mapping[str, Any], stream: Stream, index: Index) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from snnsim.distributions.kinds import Discrete, Exponential, Lognormal, Normal, Uniform
 from snnsim.distributions.value import Array, Constant, Value
 from snnsim.errors import InputError, Problem, Problems, unknown
-from snnsim.files import read_numbers
+from snnsim.files import number_pieces
 from snnsim.units import DIMENSIONLESS, TIME, Dimension, Quantity, expect, parse, unit
 
 _LEAST_SHARE = 1e-280   # of a normal distribution: about 35 sd from its mean, where numbers begin to lose digits
@@ -86,8 +86,8 @@ def value_from_spec(
 
 def _from_mapping(spec: Mapping[str, Any], reader: Reader) -> Value:
     if "file" in spec:
-        read = partial(read_numbers, dict(spec), reader.dimension, reader.base_dir, reader.dt)
-        return _array(read(), reader.dimension, dict(spec), read)
+        read = partial(number_pieces, dict(spec), reader.dimension, reader.base_dir, reader.dt)
+        return Array.stored(reader.dimension, dict(spec), read)
     if len(spec) != 1:
         raise InputError(f"expected one distribution such as {{uniform: [a, b]}}, found {_listed(spec)}")
     ((kind, body),) = spec.items()
@@ -112,16 +112,13 @@ def _from_array(spec: Any, dimension: Dimension) -> Array:
     return _array(np.array(found.value, float), dimension)
 
 
-def _array(
-    values: np.ndarray, dimension: Dimension, spec: dict[str, Any] | None = None,
-    read: Callable[[], np.ndarray] | None = None,
-) -> Array:
+def _array(values: np.ndarray, dimension: Dimension) -> Array:
     if values.ndim != 1:
-        raise InputError(f"expected a list of numbers, found an array of shape {values.shape}")
+        raise InputError(f"expected a list of numbers, found an array of {values.ndim} dimensions")
     if not np.isfinite(values).all():
         raise InputError(f"expected finite numbers, found {values[~np.isfinite(values)][0]}")
     values.setflags(write=False)
-    return Array(dimension, values, spec, read)
+    return Array(dimension, values)
 
 
 def fields(body: Any, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Any]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snnsim.errors import InputError
-from snnsim.random import Floats, Index, Stream
+from snnsim.random import Floats, Index, Indices, Stream, numbers_of
 from snnsim.units import DIMENSIONLESS, Dimension, to_text
 
 if TYPE_CHECKING:
     from snnsim.connect.base import Block
+
+
+_HELD = 1 << 22   # numbers of a file that are in memory from the beginning
+_NONE = np.zeros(0, np.uint64), np.zeros(0)
 
 
 def length(index: Index) -> int:
@@ -56,6 +60,9 @@ class Value:
     def draw_for(self, stream: Stream, block: Block) -> Floats:
         """float64, one for each synapse of a block: by their numbers, unless an expression reads more of them."""
         return self.draw(stream, block.index)
+
+    def keep(self, index: Indices | None) -> None:
+        """Take those of these places (ascending; None: all) into memory, and no others, where they are in a file."""
 
     def forget(self) -> None:
         """Let go of what is held in memory and can be had again."""
@@ -103,23 +110,30 @@ class Constant(Value):
 
 
 class Array(Value):
-    """One given number for each index.
+    """One given number for each index: an array, or a file, of which only what is asked for is taken into memory.
 
-    values: float64 [size]; spec: where they come from, or None where they were given as such; read: reads them again.
+    spec: where they come from, or None where they were given as such. Numbers of files are had in pieces, which `read`
+    gives as often as it is called: those of short ones (``_HELD``) at once, others where they are first used.
     """
 
     spec: dict[str, Any] | None
-    _held: Floats | None
-    _read: Callable[[], Floats] | None
+    _read: Callable[[], Iterator[Floats]] | None
     _facts: tuple[int, float, float]
+    _held: Floats | None             # all of them
+    _kept: tuple[Indices, Floats]    # some, by their places
 
-    def __init__(
-        self, dimension: Dimension, values: Floats, spec: dict[str, Any] | None = None,
-        read: Callable[[], Floats] | None = None,
-    ) -> None:
+    def __init__(self, dimension: Dimension, values: Floats) -> None:
         super().__init__(dimension)
-        facts = len(values), float(values.min(initial=math.inf)), float(values.max(initial=-math.inf))
-        self._set(spec=spec, _held=values, _read=read, _facts=facts)
+        self._set(spec=None, _read=None, _facts=_facts([values]), _held=values, _kept=_NONE)
+
+    @classmethod
+    def stored(cls, dimension: Dimension, spec: dict[str, Any], read: Callable[[], Iterator[Floats]]) -> Array:
+        """The numbers of a file."""
+        pieces: list[Floats] = []
+        facts = _facts(_noted(read(), pieces))
+        array = cls(dimension, np.zeros(0))
+        array._set(spec=spec, _read=read, _facts=facts, _held=_joined(pieces) if facts[0] <= _HELD else None)
+        return array
 
     def _set(self, **attributes: Any) -> None:
         """A value does not change: only whether its numbers are in memory."""
@@ -127,20 +141,38 @@ class Array(Value):
 
     @property
     def values(self) -> Floats:
-        """All of them, read again where they were forgotten."""
+        """All of them, read where they are not in memory."""
         if self._held is None:
-            assert self._read is not None
-            values = self._read()
-            if len(values) != self.size:
-                raise InputError(f"the file has changed: expected {self.size} numbers as before, found {len(values)}")
-            self._set(_held=values)
+            self._set(_held=_joined(list(self._pieces())))
         assert self._held is not None
         return self._held
+
+    def _pieces(self) -> Iterator[Floats]:
+        assert self._read is not None
+        found = 0
+        for piece in self._read():
+            found += piece.size
+            yield piece
+        if found != self.size:
+            raise InputError(f"the file has changed: expected {self.size} numbers as before, found {found}")
+
+    def keep(self, index: Indices | None) -> None:
+        if self._read is None:
+            return
+        if index is None:
+            self.values  # noqa: B018 - now, and not in several threads at once
+            return
+        kept, before = [], 0
+        for piece in self._pieces():
+            low, high = np.searchsorted(index, np.array([before, before + piece.size], np.uint64))
+            kept.append(piece[index[low:high] - np.uint64(before)])
+            before += piece.size
+        self._set(_kept=(index, np.concatenate(kept)), _held=None)
 
     def forget(self) -> None:
         """Let go of numbers that can be read again."""
         if self._read is not None:
-            self._set(_held=None)
+            self._set(_held=None, _kept=_NONE)
 
     @property
     def size(self) -> int:
@@ -158,7 +190,21 @@ class Array(Value):
         last = index[0] + index[1] - 1 if isinstance(index, tuple) else int(index.max(initial=0))
         if last >= self.size and length(index):
             raise InputError(f"value number {last} was asked for, but there are {self.size}")
+        if self._held is None and (found := self._among(index)) is not None:
+            return found
         return self.values[index[0] : last + 1] if isinstance(index, tuple) else self.values[index]
+
+    def _among(self, index: Index) -> Floats | None:
+        """Those that are asked for, where all of them are kept."""
+        (places, values), wanted = self._kept, numbers_of(index)
+        at = np.searchsorted(places, wanted)
+        here = at < places.size
+        return values[at] if here.all() and np.array_equal(places[at], wanted) else None
+
+    def sample(self, stream: Stream, most: int) -> Floats:
+        if self._held is None:
+            return next(self._pieces())[:most]
+        return self._held[:most]
 
     def to_spec(self) -> Any:
         return dict(self.spec) if self.spec else [self._text(v) for v in self.values]
@@ -169,3 +215,31 @@ class Array(Value):
 
     def __hash__(self) -> int:
         return hash((self.dimension, self.values.tobytes()))
+
+
+def _facts(pieces: Iterable[Floats]) -> tuple[int, float, float]:
+    """How many there are, the smallest and the largest."""
+    size, low, high = 0, math.inf, -math.inf
+    for piece in pieces:
+        size += piece.size
+        low, high = float(piece.min(initial=low)), float(piece.max(initial=high))
+    return size, low, high
+
+
+def _joined(pieces: list[Floats]) -> Floats:
+    values = np.concatenate(pieces)
+    values.setflags(write=False)
+    return values
+
+
+def _noted(pieces: Iterable[Floats], noted: list[Floats]) -> Iterator[Floats]:
+    """The pieces of a list; they are noted as long as they are few."""
+    size = 0
+    for piece in pieces:
+        if piece.ndim != 1:
+            raise InputError(f"expected a list of numbers, found an array of {piece.ndim} dimensions")
+        size += piece.size
+        noted.append(piece)
+        if size > _HELD:
+            noted.clear()
+        yield piece

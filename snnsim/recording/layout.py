@@ -102,8 +102,6 @@ class RecordingPlan:
             place = f"record.weights.{weights.name}"
             if weights.name in names[:k]:
                 raise InputError(Problem(place, "is there twice"))
-            if not len(weights.source):
-                raise InputError(Problem(place, f"projection {weights.projection} has no synapse to record"))
             if not weights.on_pre and weights.every < 1:
                 raise InputError(Problem(place, f"expected every >= 1 step, found {weights.every}"))
 

@@ -25,7 +25,8 @@ def net_with(connect: Any, weight: Any = "2 mV", delay: Any = "1.5 ms", precisio
 RULES = {
     "all_to_all": sn.all_to_all(), "one_to_one": sn.one_to_one(), "indegree": sn.fixed_indegree(7),
     "indegree_distinct": sn.fixed_indegree(7, multapses=False, autapses=False), "outdegree": sn.fixed_outdegree(5),
-    "total": sn.fixed_total(333), "pairwise": sn.pairwise(0.1, autapses=False),
+    "total": sn.fixed_total(333), "total_distinct": sn.fixed_total(333, multapses=False, autapses=False),
+    "total_most": sn.fixed_total(3000, multapses=False), "pairwise": sn.pairwise(0.1, autapses=False),
     "explicit": sn.explicit([0, 0, 1, 5, 60], [3, 3, 1, 60, 0]),
 }
 WEIGHTS = {

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from snnsim import files
+from snnsim import arrays
 from snnsim.errors import InputError
 from snnsim.files import read_numbers, read_whole
 from snnsim.units import CURRENT, DIMENSIONLESS
@@ -118,7 +118,7 @@ def test_wrong_units(folder: Path) -> None:
 IDS: list[tuple[Any, str]] = [
     ({"file": "weights.npy", "unit": "ms"}, "unit: ids have no unit"),
     ({"file": "nan.npy"}, "nan.npy: value number 1 is nan, expected whole numbers from 0 on"),
-    ({"file": "points.npy"}, "points.npy: expected a list, found an array of shape (2, 2)"),
+    ({"file": "points.npy"}, "points.npy: expected a list, found an array of 2 dimensions"),
     ([1, 10**30], f"expected a list of whole numbers, found {10**30} in it"),
     ([True], "expected a list of whole numbers, found True in it"),
     (7, "expected a list of whole numbers, found 7"),
@@ -137,7 +137,7 @@ def test_wrong_ids(spec: Any, message: str, folder: Path) -> None:
 
 def test_large_text_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The size of a text file is checked before it is read."""
-    monkeypatch.setattr(files, "LIMIT", 10)
+    monkeypatch.setattr(arrays, "LIMIT", 10)
     with pytest.raises(InputError) as caught:
         read_numbers({"file": "net.csv", "key": "source"}, DIMENSIONLESS, folder)
     assert str(caught.value) == "net.csv: 0.0 GB are more than may be read"

@@ -65,7 +65,7 @@ CASES: list[tuple[Any, str]] = [
      "2: missing unit: expected a voltage (mV), found the bare number 3"),
     (np.arange(3), "missing unit: expected a voltage (mV), found the bare number 0.0"),
     ({"file": "values.npy"}, "missing unit: expected a voltage (mV), found the bare number 1"),
-    ({"file": "square.npy", "unit": "mV"}, "expected a list of numbers, found an array of shape (2, 2)"),
+    ({"file": "square.npy", "unit": "mV"}, "expected a list of numbers, found an array of 2 dimensions"),
 ]
 
 

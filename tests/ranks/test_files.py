@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from ranks import lists
 from ranks.conftest import HERE, Start
 
 import snnsim as sn
@@ -82,6 +83,25 @@ def test_a_checkpoint_goes_on_in_other_processes(mpirun: Start, alone: Path, tmp
         assert list(expected) == list(found)
         for place, values in expected.items():
             assert np.array_equal(values, found[place]), (name, place)
+
+
+@pytest.mark.slow
+def test_lists_in_files(mpirun: Start, tmp_path: Path) -> None:
+    """Each process reads its own synapses only, and holds no more of them; what is recorded is the same."""
+    rng = np.random.default_rng(2)
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file["source"], file["target"] = rng.integers(0, lists.N, (2, lists.SYNAPSES))
+        file["weight"], file["delay"] = rng.normal(0.1, 0.05, lists.SYNAPSES), rng.uniform(0.5, 3, lists.SYNAPSES)
+    sn.run(lists.network(tmp_path), "60 ms", backend="cpu", threads=2, out=tmp_path / "alone.h5")
+    done = mpirun(3, HERE / "lists.py", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    total, most = map(json.loads, done.stdout.splitlines()[-1].replace("] [", "]\n[").splitlines())
+    assert total == [lists.SYNAPSES, lists.SYNAPSES, 500]
+    assert all(0 < own < whole / 2 for own, whole in zip(most, total, strict=True))
+    expected, found = (contents(tmp_path / f"{name}.h5") for name in ("alone", "ranks"))
+    assert len(sn.open(tmp_path / "ranks.h5").spikes("cells")[0]) > 100
+    assert list(expected) == list(found)
+    assert all(np.array_equal(values, found[name]) for name, values in expected.items())
 
 
 @pytest.mark.slow
