@@ -11,9 +11,9 @@ SUITE = Path(__file__).parents[1] / "conformance"
 OPTIONS = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-o",
            "addopts=--strict-markers --import-mode=importlib")
 # Each way in which processes tell each other something: spikes over long and short delays, within a step, with payloads,
-# coupled variables, plastic synapses of all kinds with modulators, learning, recorded weights.
-CHOSEN = ("chain or spread-wide or pairwise or inputs or plastic_and or several or (test_rules and 2-single) or "
-          "(graded and binary)")
+# coupled variables, plastic synapses of all kinds with modulators. Recorded weights are in test_files.
+CHOSEN = ("chain or spread-wide or (networks and pairwise) or inputs or plastic_and_coupled or (several and none) or "
+          "(test_rules and 2-single) or (graded and binary)")
 
 
 def run(mpirun: Start, ranks: int, chosen: str, markers: str) -> None:
