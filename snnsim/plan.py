@@ -19,7 +19,7 @@ from snnsim.fixed_weights import FixedWeights
 from snnsim.ir import Op, Program, Type, check
 from snnsim.loihi_learning import Learning
 from snnsim.plan_rules import Coupling, Plasticity
-from snnsim.random import Stream, WordSource, numbers_of, numpy_words
+from snnsim.random import Stream, WordSource, numpy_words
 from snnsim.requests import TraceRequest, WeightRequest
 
 if TYPE_CHECKING:
@@ -177,15 +177,12 @@ class Projection:
         for block in self.bound.blocks(low, high, words):
             yield Synapses(block.source, block.target, *self.weights(block, words), self.steps(block, words))
 
-    def keep_values(self, targets: tuple[int, int] | None, words: WordSource) -> None:
-        """Take weights and delays that are in files into memory: all, or those of the synapses onto some targets."""
-        listed = [value for value in (self.weight, self.delay) if value.size is not None]
-        index = None
-        if listed and targets is not None:
-            blocks = [numbers_of(block.index) for block in self.bound.blocks(*targets, words)]
-            index = np.sort(np.concatenate([np.zeros(0, np.uint64), *blocks]))
-        for value in listed:
-            value.keep(index)
+    def keep_values(self, parts: list[tuple[int, int]] | None, words: WordSource) -> None:
+        """Take weights and delays that are in files into memory: all, or those of the targets that each part draws."""
+        for value in (self.weight, self.delay):
+            if value.size is not None:
+                value.keep(None if parts is None else (block.index for targets in parts
+                                                       for block in self.bound.blocks(*targets, words)))
 
     def table(self, n_target: int) -> dict[str, np.ndarray]:
         """All synapses as columns [synapses], named as in ``Synapses``: int64, but real weights float64."""

@@ -81,12 +81,12 @@ class CpuEngine(State):
             return
         words = SharedWords(self.world, self.pool, self.threads)
         for projection in projections:
-            bound, own = projection.bound, self.slices.own(projection.target)
+            bound, target = projection.bound, projection.target
             if self.world.most("prepared" not in bound.cache)[0]:   # all of them, or none
                 bound.cache.pop("prepared", None)
                 bound.prepared(words)
-            bound.keep(*own)
-            projection.keep_values(own, fast_words)
+            bound.keep(*self.slices.own(target))
+            projection.keep_values([self.slices.bounds(target, part) for part in range(self.threads)], fast_words)
 
     def _update(self, population: Population) -> Update:
         per_unit = {name for name, value in population.params.items() if np.ndim(value)}

@@ -10,7 +10,8 @@ from snnsim.connect.base import Rule
 from snnsim.connect.chance import Pairwise
 from snnsim.connect.degree import FixedIndegree, FixedOutdegree, FixedTotal
 from snnsim.connect.distance import Distance
-from snnsim.connect.pairs import AllToAll, Explicit, OneToOne
+from snnsim.connect.listed import Explicit
+from snnsim.connect.pairs import AllToAll, OneToOne
 from snnsim.errors import InputError, Problem, unknown
 
 RULES: dict[str, type[Rule]] = {

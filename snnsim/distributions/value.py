@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snnsim import arrays
 from snnsim.errors import InputError
 from snnsim.random import Floats, Index, Indices, Stream, numbers_of
 from snnsim.units import DIMENSIONLESS, Dimension, to_text
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _HELD = 1 << 22   # numbers of a file that are in memory from the beginning
-_NONE = np.zeros(0, np.uint64), np.zeros(0)
+_NO_PLACE = np.zeros(0, np.uint64)
 
 
 def length(index: Index) -> int:
@@ -61,8 +62,8 @@ class Value:
         """float64, one for each synapse of a block: by their numbers, unless an expression reads more of them."""
         return self.draw(stream, block.index)
 
-    def keep(self, index: Indices | None) -> None:
-        """Take those of these places (ascending; None: all) into memory, and no others, where they are in a file."""
+    def keep(self, blocks: Iterable[Index] | None) -> None:
+        """Take numbers that are in a file into memory: all (None), or those that will be drawn, block by block."""
 
     def forget(self) -> None:
         """Let go of what is held in memory and can be had again."""
@@ -119,12 +120,12 @@ class Array(Value):
     spec: dict[str, Any] | None
     _read: Callable[[], Iterator[Floats]] | None
     _facts: tuple[int, float, float]
-    _held: Floats | None             # all of them
-    _kept: tuple[Indices, Floats]    # some, by their places
+    _held: Floats | None                        # all of them
+    _kept: dict[int, tuple[Indices, Floats]]    # blocks of some with their places, by the first place
 
     def __init__(self, dimension: Dimension, values: Floats) -> None:
         super().__init__(dimension)
-        self._set(spec=None, _read=None, _facts=_facts([values]), _held=values, _kept=_NONE)
+        self._set(spec=None, _read=None, _facts=_facts([values]), _held=values, _kept={})
 
     @classmethod
     def stored(cls, dimension: Dimension, spec: dict[str, Any], read: Callable[[], Iterator[Floats]]) -> Array:
@@ -152,27 +153,37 @@ class Array(Value):
         found = 0
         for piece in self._read():
             found += piece.size
-            yield piece
+            if found <= self.size:
+                yield piece
         if found != self.size:
             raise InputError(f"the file has changed: expected {self.size} numbers as before, found {found}")
 
-    def keep(self, index: Indices | None) -> None:
+    def keep(self, blocks: Iterable[Index] | None) -> None:
         if self._read is None:
             return
-        if index is None:
+        if blocks is None:
             self.values  # noqa: B018 - now, and not in several threads at once
             return
-        kept, before = [], 0
-        for piece in self._pieces():
-            low, high = np.searchsorted(index, np.array([before, before + piece.size], np.uint64))
-            kept.append(piece[index[low:high] - np.uint64(before)])
-            before += piece.size
-        self._set(_kept=(index, np.concatenate(kept)), _held=None)
+        places = [numbers_of(block) for block in blocks if length(block)]
+        values = np.split(self._picked(np.concatenate([_NO_PLACE, *places])), np.cumsum([len(p) for p in places]))
+        kept = {int(place[0]): (place, numbers) for place, numbers in zip(places, values, strict=False)}
+        self._set(_kept=kept, _held=None)
+
+    def _picked(self, places: Indices) -> Floats:
+        """The numbers at some places."""
+        pieces = -(-self.size // arrays.PIECE)
+        number = (places // np.uint64(arrays.PIECE)).astype(np.min_scalar_type(pieces))
+        order, ends = np.argsort(number, kind="stable"), np.cumsum(np.bincount(number, minlength=pieces))
+        values = np.empty(places.size)
+        for k, piece in enumerate(self._pieces()):
+            own = order[ends[k - 1] if k else 0 : ends[k]]
+            values[own] = piece[places[own] - np.uint64(k * arrays.PIECE)]
+        return values
 
     def forget(self) -> None:
         """Let go of numbers that can be read again."""
         if self._read is not None:
-            self._set(_held=None, _kept=_NONE)
+            self._set(_held=None, _kept={})
 
     @property
     def size(self) -> int:
@@ -195,11 +206,9 @@ class Array(Value):
         return self.values[index[0] : last + 1] if isinstance(index, tuple) else self.values[index]
 
     def _among(self, index: Index) -> Floats | None:
-        """Those that are asked for, where all of them are kept."""
-        (places, values), wanted = self._kept, numbers_of(index)
-        at = np.searchsorted(places, wanted)
-        here = at < places.size
-        return values[at] if here.all() and np.array_equal(places[at], wanted) else None
+        """What is asked for, where it is a block that is kept."""
+        places, values = self._kept.get(int(index[0]) if length(index) else -1, (_NO_PLACE, np.zeros(0)))
+        return values if np.array_equal(places, numbers_of(index)) else None
 
     def sample(self, stream: Stream, most: int) -> Floats:
         if self._held is None:

@@ -10,7 +10,7 @@ import numpy as np
 import snnsim as sn
 from snnsim import arrays
 from snnsim.backends.cpu.parts import PartMaker
-from snnsim.connect import pairs
+from snnsim.connect import listed
 from snnsim.distributions import value
 
 N, SYNAPSES = 300, 40_000
@@ -37,13 +37,13 @@ def held(engine: PartMaker) -> list[int]:
     first, third = engine.plan.projections[0], engine.plan.projections[2]
     weight: value.Array = first.weight  # type: ignore[assignment]
     assert weight._held is None
-    return [first.bound.cache["prepared"].row.size, weight._kept[1].size, third.bound.cache["prepared"].source.size]
+    return [first.bound.cache["prepared"].row.size, sum(values.size for _, values in weight._kept.values()), third.bound.cache["prepared"].source.size]
 
 
 if __name__ == "__main__":
     from mpi4py import MPI
 
-    pairs._HELD = value._HELD = 1000
+    listed._HELD = value._HELD = 1000
     arrays.PIECE = 1024
     make, found = PartMaker.__init__, []
 
