@@ -8,9 +8,12 @@ from typing import Any
 
 from snnsim.errors import UnavailableError
 
-# What launchers tell each process: Hydra (MPICH, Intel MPI) and Slurm with PMI 2, Open MPI, MVAPICH, Slurm with PMIx.
+# What launchers tell each process: Hydra (MPICH, Intel MPI) and Slurm with PMI 2, Open MPI, MVAPICH, Slurm.
 _PLACES = [("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-           ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"), ("PMIX_RANK", "SLURM_STEP_NUM_TASKS")]
+           ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")]
+_SLURM = ("with srun, take --mpi=pmi2 for MPICH, --mpi=pmix for Open MPI, and where each process is to run a network "
+          "of its own, SLURM_STEP_NUM_TASKS=1")
+_OTHER = "the launcher belongs to another MPI; take the launcher of that library"
 _INSTALL = 'install both with: pip install "snnsim[mpi]"'
 
 
@@ -39,6 +42,6 @@ def communicator() -> Any:
         raise UnavailableError(f"{together} mpi4py finds no MPI library ({error}); {_INSTALL}") from error
     if (found := MPI.COMM_WORLD.Get_size()) != started:
         library = " ".join(MPI.Get_library_version().splitlines()[0].strip("\0").split())
-        raise UnavailableError(f"{together} MPI sees {found}: mpi4py uses {library}, the launcher belongs to another "
-                               "MPI; take the launcher of that library")
+        by_slurm = os.environ.get("SLURM_STEP_NUM_TASKS") == str(started)
+        raise UnavailableError(f"{together} MPI sees {found}: mpi4py uses {library}; {_SLURM if by_slurm else _OTHER}")
     return MPI.COMM_WORLD

@@ -80,11 +80,7 @@ def _trace(trace: graph.Trace, order: dict[str, int]) -> TraceRequest:
 
 def _weights(net: Network, weights: graph.Weights) -> WeightRequest:
     number = next(k for k, p in enumerate(net.projections) if p is weights.projection)
-    some = weights.synapses
-    chosen = range(weights.projection.bound.count()) if some is None else some
-    if not len(chosen):
-        text = f"projection {weights.projection.label} has no synapse to record"
-        raise InputError(Problem(f"record.weights.{weights.name}", text))
+    chosen = range(weights.projection.bound.count()) if weights.synapses is None else weights.synapses
     return WeightRequest(number, chosen, weights.every is None, weights.every or 1)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from snnsim.engine import Engine
+from snnsim.errors import InputError, Problem
 from snnsim.network import Network
 from snnsim.plan import Plan
 from snnsim.recording import RecordingPlan, TracePlan, WeightPlan
@@ -35,6 +36,9 @@ def _weights(net: Network, plan: Plan, engine: Engine) -> list[WeightPlan]:
     for asked, request in zip(net.recording.weights, plan.weights, strict=True):
         it = plan.projections[request.projection]
         assert it.rule is not None
+        if not len(request.synapses):
+            text = f"projection {it.label} has no synapse to record"
+            raise InputError(Problem(f"record.weights.{asked.name}", text))
         source, target = engine.ends_of(request.projection, request.synapses)
         plans.append(WeightPlan(asked.name, source, target, request.on_pre, request.every, it.rule.unit,
                                 plan.dtype is np.float64, it.label))

@@ -136,7 +136,7 @@ def _read(bound: Bound, lists: dict[str, Any], low: int, high: int) -> _Listed:
         own = np.flatnonzero((target >= low) & (target < high))
         own = own[np.argsort(target[own], kind="stable")]
         counts = np.bincount(target[own] - low, minlength=high - low)
-        if np.any(begin + counts > ends):
+        if source.size != target.size or np.any(begin + counts > ends):
             break
         place = np.repeat(begin - np.cumsum(counts) + counts, counts) + np.arange(own.size)
         found.source[place], found.row[place] = source[own], own + before

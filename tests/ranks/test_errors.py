@@ -11,7 +11,7 @@ import pytest
 from ranks.conftest import Start
 
 import snnsim as sn
-from snnsim.result import Elsewhere
+from snnsim.recording.elsewhere import Elsewhere
 from snnsim.world import world_of
 
 SMALL = """snnsim: 1
@@ -77,7 +77,7 @@ MPI4PY = {
     def Get_library_version(): return "Some MPI   4.2\\nmore"
     class COMM_WORLD:
         def Get_size(): return 1''',
-                            "MPI sees 1: mpi4py uses Some MPI 4.2, the launcher belongs to another MPI; take the launcher "
+                            "MPI sees 1: mpi4py uses Some MPI 4.2; the launcher belongs to another MPI; take the launcher "
                             "of that library"),
 }
 
@@ -87,11 +87,16 @@ def test_mpi_that_cannot_be_used(folder: Path, case: str) -> None:
     """Started by a launcher, which says how many there are; said by the first process only."""
     module, expected = MPI4PY[case]
     (folder / "mpi4py.py").write_text(module)
-    for rank, text in ((0, f"2 processes were started together, and {expected}\n"), (1, "")):
-        environment = {**os.environ, "PMI_SIZE": "2", "PMI_RANK": str(rank), "PYTHONPATH": str(folder)}
-        done = subprocess.run([sys.executable, "-m", "snnsim", "run", "net.yaml"], env=environment, capture_output=True,
-                              text=True)
-        assert (done.returncode, done.stdout, done.stderr) == (2, "", text)
+    slurm = ("with srun, take --mpi=pmi2 for MPICH, --mpi=pmix for Open MPI, and where each process is to run a network of "
+             "its own, SLURM_STEP_NUM_TASKS=1")
+    by_slurm = expected.replace("the launcher belongs to another MPI; take the launcher of that library", slurm)
+    for names, said_by in ((("PMI_RANK", "PMI_SIZE"), expected), (("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"), by_slurm)):
+        for rank, text in ((0, f"2 processes were started together, and {said_by}\n"), (1, "")):
+            told = dict(zip(names, (str(rank), "2"), strict=True))
+            environment = {**os.environ, **told, "PYTHONPATH": str(folder)}
+            done = subprocess.run([sys.executable, "-m", "snnsim", "run", "net.yaml"], env=environment,
+                                  capture_output=True, text=True)
+            assert (done.returncode, done.stdout, done.stderr) == (2, "", text)
 
 
 def test_something_else_than_a_communicator() -> None:

@@ -195,7 +195,15 @@ def test_lists_that_change(folder: Path) -> None:
         file["target"][...] = np.where(LISTS[1] == 7, 8, LISTS[1])   # 8 is beyond the own targets
     with pytest.raises(InputError) as found:
         bound.prepared(Shared(0, 5, Barrier(1), []))
-    assert str(found.value) == "the files have changed since they were checked: their pairs are others than before"
+    changed = "the files have changed since they were checked: their pairs are others than before"
+    assert str(found.value) == changed
+    for n in (480, 503, 520):
+        bound = stored(folder, "net.npz")
+        np.savez(folder / "net.npz", source=np.resize(LISTS[0], n), target=LISTS[1])
+        with pytest.raises(InputError) as found:
+            bound.prepared(numpy_words)
+        assert str(found.value) == changed
+        np.savez(folder / "net.npz", source=LISTS[0], target=LISTS[1])
 
 
 def test_long_values_stay_in_their_file(folder: Path) -> None:

@@ -12,8 +12,9 @@ from snnsim.world import ALONE
 @pytest.mark.parametrize(("environment", "expected"), [
     ({}, (0, 1)), ({"PMI_RANK": "2", "PMI_SIZE": "4"}, (2, 4)),
     ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "3", "PMIX_RANK": "1"}, (1, 3)),
-    ({"PMIX_RANK": "5", "SLURM_STEP_NUM_TASKS": "8"}, (5, 8)),
-    ({"SLURM_STEP_NUM_TASKS": "8"}, (0, 1)),        # eight processes that have nothing to do with each other
+    ({"PMIX_RANK": "5", "SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "8"}, (5, 8)),
+    ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}, (0, 1)),        # in a batch script, before anything is launched
+    ({"PMI_RANK": "2", "PMI_SIZE": "4", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}, (2, 4)),    # by mpirun there
     ({"PMI_RANK": "x", "PMI_SIZE": "4"}, (0, 1)),
 ])
 def test_what_launchers_say(environment: dict[str, str], expected: tuple[int, int]) -> None:
