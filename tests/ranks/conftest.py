@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+
+import snnsim as sn
 
 Start = Callable[..., "subprocess.CompletedProcess[str]"]
 HERE = Path(__file__).parent
@@ -25,6 +28,16 @@ def launcher() -> str:
     if probe.returncode:
         pytest.skip(f"mpi4py cannot be used: {probe.stderr.strip().splitlines()[-1]}")
     return found
+
+
+def wait_for_steps(out: Path) -> None:
+    """Until something is recorded."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if out.exists() and sn.open(out).steps > 0:
+            return
+        time.sleep(0.1)
+    pytest.fail("nothing was recorded")
 
 
 @pytest.fixture

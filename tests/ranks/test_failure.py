@@ -12,22 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from ranks.conftest import HERE, Start, launcher
+from ranks.conftest import HERE, Start, launcher, wait_for_steps
 
 import snnsim as sn
 from snnsim.recording import UnfinishedWarning
 
 HOST = socket.gethostname()
-
-
-def wait_for_steps(out: Path) -> None:
-    """Until something is recorded."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        if out.exists() and sn.open(out).steps > 0:
-            return
-        time.sleep(0.1)
-    pytest.fail("nothing was recorded")
 
 
 @pytest.mark.slow
