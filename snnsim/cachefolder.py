@@ -19,7 +19,8 @@ def folder(part: str) -> Path:
 
 
 def _made(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not os.access(path, os.W_OK):
         raise PermissionError(path)
     return path

@@ -20,20 +20,21 @@ def checked(kind: type[S], raw: Any, problems: Problems) -> S | None:
 
     So that its other parts can be judged too, it comes without the faulty keys; None where it cannot do without one.
     """
-    faults = _faults(kind, raw)
+    made, faults = _validated(kind, raw)
     for fault in faults:
         _explain(kind, fault, problems)
     faulty = {fault["loc"][0] for fault in faults if fault["loc"]}
-    rest = {key: value for key, value in raw.items() if key not in faulty} if isinstance(raw, dict) else raw
-    return None if faults and _faults(kind, rest) else kind.model_validate(rest)
+    if not faulty:
+        return made
+    return _validated(kind, {key: value for key, value in raw.items() if key not in faulty})[0]
 
 
-def _faults(kind: type[Spec], raw: Any) -> list[dict[str, Any]]:
+def _validated(kind: type[S], raw: Any) -> tuple[S | None, list[dict[str, Any]]]:
+    """`raw` as a `kind`, or its faults."""
     try:
-        kind.model_validate(raw)
+        return kind.model_validate(raw), []
     except ValidationError as error:
-        return [dict(fault) for fault in error.errors(include_url=False)]
-    return []
+        return None, [dict(fault) for fault in error.errors(include_url=False)]
 
 
 def input_kind(raw: Any, problems: Problems) -> type[Spec] | None:

@@ -7,8 +7,10 @@ builder makes that a file names by ``network:`` is merged below all of them.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,12 @@ def _override(data: dict[Any, Any], marks: Marks, text: str) -> None:
 
 
 def _value(text: str, label: str) -> Any:
+    return copy.deepcopy(_known_value(text, label))
+
+
+@lru_cache(maxsize=1024)
+def _known_value(text: str, label: str) -> Any:
+    """The points of a sweep have many in common."""
     try:
         return parse_value(text, label)
     except InputError as error:

@@ -24,7 +24,8 @@ from snnsim.places import placed
 from snnsim.preflight import check_call, check_run
 from snnsim.program import Program, Progress
 from snnsim.recording import Recorder, RecordingPlan
-from snnsim.result import Elsewhere, Result
+from snnsim.recording.elsewhere import Elsewhere
+from snnsim.result import Result
 from snnsim.saved import read_checkpoint
 from snnsim.together import together
 from snnsim.world import World, world_of

@@ -243,9 +243,8 @@ def describe(dimension: Dimension) -> str:
 
 def to_text(value: float, dimension: Dimension) -> str:
     """Canonical text of a quantity: ``to_text(0.02, RATE) == "20 Hz"``."""
-    name = unit_name(dimension)
-    size = Decimal(_WRITTEN[dimension][1]) if dimension in _WRITTEN else Decimal(1)
+    name, size = _WRITTEN.get(dimension) or (unit_name(dimension), "1")
     if np.isinf(value):
         return f"{value} {name}".strip()
-    number = repr(float(Decimal(repr(float(value))) / size))
+    number = repr(float(Decimal(repr(float(value))) / Decimal(size)))
     return f"{number.removesuffix('.0')} {name}".strip()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
-from snnsim.ir import Op, Program, Type
+from snnsim.ir import Instr, Op, Program, Type
 from snnsim.ir.printing import OPERATORS, FunctionPrinter, Language, Printer, Update
 
 _COMMON = {
@@ -96,6 +96,16 @@ def emit_update(program: Program, dtype: Any, per_unit: set[str], wide: set[str]
 
     per_unit: parameters that are arrays; wide: ports whose arrivals are 64-bit.
     """
+    exactly = repr([instr.data for instr in program.instrs if instr.op is Op.CONST])
+    states = tuple(program.states.items())
+    return _update(program.instrs, states, program.whole, exactly, dtype, frozenset(per_unit), frozenset(wide))
+
+
+@lru_cache
+def _update(instrs: tuple[Instr, ...], states: tuple[tuple[str, Type], ...], whole: bool, exactly: str, dtype: Any,
+            per_unit: frozenset[str], wide: frozenset[str]) -> Update:
+    """exactly: the constants, as text that tells 0.0 from -0.0 and from 0."""
+    program = Program(instrs, dict(states), whole)
     printer = _UpdatePrinter(program, language(dtype), per_unit, wide)
     printer.print()
     names = ["n", *(printer.names[a] for a in printer.arguments)]

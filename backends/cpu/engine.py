@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -13,12 +12,13 @@ from snnsim.backends.cpu.barrier import SYNC_WORDS, open_barrier
 from snnsim.backends.cpu.build import lay_out, make_bundles, meeting_interval
 from snnsim.backends.cpu.coupling import Couplings
 from snnsim.backends.cpu.draw import SharedWords, fast_words
-from snnsim.backends.cpu.driver import BundleShape, make_driver
+from snnsim.backends.cpu.driver import BundleShape, Shape
 from snnsim.backends.cpu.emit import emit_update
 from snnsim.backends.cpu.exchange import Exchange
 from snnsim.backends.cpu.loops import Loops
 from snnsim.backends.cpu.parts import Part, PartMaker
 from snnsim.backends.cpu.plastic import Plastic
+from snnsim.backends.cpu.pool import make_pool
 from snnsim.backends.cpu.population_driver import PopulationShape, find_groups
 from snnsim.backends.cpu.population_parts import kind_of
 from snnsim.backends.cpu.spikes import SpikeLists
@@ -53,7 +53,7 @@ class CpuEngine(State):
         self.plastic = Plastic(plan, self.slices, self.places, self.wide, self.epoch, world)
         self.couplings = Couplings(plan, self.slices, world)
         self.compile_s = time.perf_counter() - began
-        self.pool = ThreadPoolExecutor(self.threads)
+        self.pool = make_pool(self.threads)
         self._prepare()
         make = PartMaker(plan, self.slices, self.places, self.bundles, self.groups, self.wide, self.epoch,
                          self._add_more)
@@ -94,11 +94,11 @@ class CpuEngine(State):
         return emit_update(population.program, self.plan.dtype, per_unit, wide)
 
     def _loops(self) -> Loops:
-        shapes = [self._shape(k, p) for k, p in enumerate(self.plan.populations)]
-        bundles = [BundleShape(b.kind, b.level, b.graded) for b in self.bundles]
-        make = partial(make_driver, self.groups, shapes, bundles, self.plastic.shapes(), self.couplings.shapes(),
-                       self.exchange is not None)
-        return Loops(make, self.parts, self._shared(0))
+        populations = tuple(self._shape(k, p) for k, p in enumerate(self.plan.populations))
+        bundles = tuple(BundleShape(b.kind, b.level, b.graded) for b in self.bundles)
+        shape = Shape(tuple(self.groups), populations, bundles, tuple(self.plastic.shapes()),
+                      tuple(self.couplings.shapes()), self.exchange is not None)
+        return Loops(shape, self.parts, self._shared(0))
 
     def _add_more(self, part: Part, thread: int) -> None:
         """Synapses that do more than transmit spikes."""

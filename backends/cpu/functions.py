@@ -49,7 +49,8 @@ class Function:
     def address(self) -> int:
         """Compile it, or load what has been compiled: where its machine code is."""
         dispatcher = self.dispatcher()
-        dispatcher.compile(self.arguments)
+        if self.arguments not in dispatcher.overloads:
+            dispatcher.compile(self.arguments)
         compiled = dispatcher.overloads[self.arguments]
         assert compiled.signature.return_type == self.result, self
         return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))

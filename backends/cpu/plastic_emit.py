@@ -7,7 +7,7 @@ over all rows.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Rule:
     name: str
     functions: tuple[str, ...]
     names: tuple[str, ...]
-    scalars: dict[str, tuple[str, ...]]
+    scalars: dict[str, tuple[str, ...]] = field(hash=False)
 
 
 RULE_FIXED = ("step", "h", "lists", "ids", "start")

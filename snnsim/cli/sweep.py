@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,10 +62,10 @@ def sweep(
     quiet: Quiet = False,
 ) -> None:
     """Simulate a config with many values, on Dask."""
-    from snnsim.sweeps.forking import warm_up
+    from snnsim.sweeps.forking import importing
 
-    warm_up(scheduler)
-    from snnsim.sweeps import sweep as run
+    with importing():
+        from snnsim.sweeps import sweep as run
 
     check_duration(duration)
 
@@ -77,6 +79,17 @@ def sweep(
     if failed := result.failed:
         note(_failures(result, failed))
         raise typer.Exit(1)
+
+
+def begin(words: Sequence[str]) -> None:
+    """Where a sweep is asked for, its workers begin to import before the command line has been understood."""
+    if next((word for word in words if not word.startswith("-")), "") != "sweep" or {"-h", "--help"} & set(words):
+        return
+    given = [value for name, value in pairwise([*words, ""]) if name == "--scheduler"]
+    given += [word.partition("=")[2] for word in words if word.startswith("--scheduler=")]
+    from snnsim.sweeps.forking import warm_up
+
+    warm_up(given[0] if given else None)
 
 
 class Points(Shown):

@@ -14,6 +14,7 @@ from snnsim.equations.behaviour import read_rules
 from snnsim.equations.emit import Emitter
 from snnsim.equations.expr import ZERO, Expr, drive, substitute
 from snnsim.equations.host import Table, Values, complete, parameters_of
+from snnsim.equations.memo import Memo
 from snnsim.equations.propagators import Propagator, Propagators
 from snnsim.equations.relative import relative
 from snnsim.equations.rules import Parameter, Port, Rules
@@ -58,6 +59,7 @@ class Model:
         self.outputs = {name: dimension for name, (_, dimension) in rules.outputs.items()}
         self.integrate, self.spiking = rules.method.name, rules.spike is not None
         self._compiled: dict[frozenset[str], _Compiled] = {}
+        self._memo = Memo()
 
     def __repr__(self) -> str:
         return f"Model({self.name!r})"
@@ -85,6 +87,10 @@ class Model:
         Raises ``InputError`` naming the parameter and the expression that is not finite, or the variable for which the
         method is unstable with this dt.
         """
+        chosen = self._chosen(drives)
+        return self._memo(("bind", chosen), values, dt, lambda: self._bind(values, dt, chosen))
+
+    def _bind(self, values: Mapping[str, float | np.ndarray], dt: float, drives: frozenset[str]) -> Values:
         complete = self._complete(values, dt)
         found = self._compile(drives).bind(complete)
         self._stability.check(complete, dt)
@@ -92,12 +98,15 @@ class Model:
 
     def initial(self, values: Mapping[str, float | np.ndarray], dt: float) -> Values:
         """The initial value of every state, in the same form as `bind`; a program starts from it less its offset."""
-        found = self._initial.evaluate(self._complete(values, dt))
-        return {name: found.get(name, 0) for name in self.states}
+        def evaluate() -> Values:
+            found = self._initial.evaluate(self._complete(values, dt))
+            return {name: found.get(name, 0) for name in self.states}
+
+        return self._memo("initial", values, dt, evaluate)
 
     def offsets(self, values: Mapping[str, float | np.ndarray], dt: float) -> Values:
         """What a program's number for a state lies below its value, for the states where that is not zero."""
-        return self._offsets.evaluate(self._complete(values, dt))
+        return self._memo("offsets", values, dt, lambda: self._offsets.evaluate(self._complete(values, dt)))
 
     @cached_property
     def _stability(self) -> Stability:
@@ -114,8 +123,11 @@ class Model:
     def _complete(self, values: Mapping[str, float | np.ndarray], dt: float) -> Values:
         return complete(self.parameters, values, dt)
 
+    def _chosen(self, drives: Collection[str] | None) -> frozenset[str]:
+        return frozenset(self.drives if drives is None else drives)
+
     def _compile(self, drives: Collection[str] | None) -> _Compiled:
-        chosen = frozenset(self.drives if drives is None else drives)
+        chosen = self._chosen(drives)
         if chosen not in self._compiled:
             self._compiled[chosen] = _Compiled(self, step(relative(self._rules)), set(self.drives) - chosen)
         return self._compiled[chosen]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 
 class Type(Enum):
@@ -24,6 +25,8 @@ class Type(Enum):
 
 class Op(Enum):
     """Operations, in sections. ``data`` is what an instruction holds besides its arguments."""
+
+    __hash__ = object.__hash__   # an enumeration's own, by name, is several times as slow
 
     # leaves
     CONST = auto()      # data: bool, int or float
@@ -114,8 +117,7 @@ EFFECTS = frozenset({Op.STORE, Op.EMIT, Op.SEND, Op.OUTPUT})
 RANDOM = frozenset({Op.POISSON, Op.UNIFORM, Op.NORMAL})
 
 
-@dataclass(frozen=True, slots=True)
-class Instr:
+class Instr(NamedTuple):
     """One operation: its arguments are the numbers of earlier instructions."""
 
     op: Op
@@ -141,6 +143,11 @@ class Program:
         """The distinct ``data`` of all instructions of one kind, in order."""
         return list(dict.fromkeys(instr.data for instr in self.instrs if instr.op is op))
 
+    @cached_property
+    def types(self) -> tuple[Type, ...]:
+        """The type of every value; ``TypeError`` where an instruction breaks the vocabulary."""
+        return _types(self)
+
     def __str__(self) -> str:
         return "\n".join(f"%{k} = {_line(instr)}" for k, instr in self)
 
@@ -152,6 +159,10 @@ def _line(instr: Instr) -> str:
 
 def check(program: Program) -> tuple[Type, ...]:
     """The type of every value; ``TypeError`` where an instruction breaks the vocabulary. Run after every pass."""
+    return program.types
+
+
+def _types(program: Program) -> tuple[Type, ...]:
     types: list[Type] = []
     stored: set[str] = set()
     for k, instr in program:

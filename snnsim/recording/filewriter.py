@@ -29,14 +29,20 @@ _SWMR = os.name != "nt"
 
 
 class FileWriter:
-    """Appends to the groups of one file. Use `create` or `resume`."""
+    """Appends to the groups of one file. Use `create` or `resume`.
 
-    def __init__(self, path: Path, file: h5py.File, part: FilePlan, made: Path | None = None) -> None:
-        self.path, self._file, self._part = path, file, part
+    path: the file; part: what it holds; committed, step: lengths of its groups, and the step, at the last commit.
+    """
+
+    def __init__(
+        self, path: Path, file: h5py.File, part: FilePlan, columns: list[list[h5py.Dataset]], made: Path | None = None,
+    ) -> None:
+        self.path, self._file, self.part = path, file, part
         # Open all along: a data set that is closed writes what it holds, and cannot say that this failed.
-        self._columns = [layout.columns(file[name]) for name in part.names]
+        self._columns = columns
         self._committed: h5py.Dataset = file["snnsim/committed"]
-        self._lengths = [int(n) for n in self._committed[:-1]]
+        *self.committed, self.step = (int(n) for n in self._committed[:])
+        self._lengths = list(self.committed)
         self._slots = {name: i for i, name in enumerate(part.names)}
         self._begin()
         if made is not None and made != path:
@@ -52,8 +58,7 @@ class FileWriter:
         made = path.with_name(f".{path.name}.{os.getpid()}.part") if _SWMR else path
         try:
             file = h5py.File(made, "w", **_OPTIONS)
-            layout.create(file, plan, part, compress)
-            return cls(path, file, part, made)
+            return cls(path, file, part, layout.create(file, plan, part, compress), made)
         finally:
             if made != path:
                 made.unlink(missing_ok=True)
@@ -66,7 +71,7 @@ class FileWriter:
         file["snnsim/committed"][:] = [*lengths, step]
         _set_finished(file, 0)
         file["snnsim/summary"].resize((0,))
-        return cls(path, file, part)
+        return cls(path, file, part, [layout.columns(file[name]) for name in part.names])
 
     def _begin(self) -> None:
         self._file.flush()
@@ -79,11 +84,11 @@ class FileWriter:
 
     def rows(self, index: int, data: NDArray[np.floating]) -> None:
         """Append rows [T, N] of trace number `index`."""
-        self._extend(self._slots[self._part.traces[index]], data)
+        self._extend(self._slots[self.part.traces[index]], data)
 
     def weights(self, index: int, *columns: NDArray[Any]) -> None:
         """Append to weights number `index`: steps, then sources and targets of what is sent, then weights."""
-        self._extend(self._slots[self._part.weights[index]], *columns)
+        self._extend(self._slots[self.part.weights[index]], *columns)
 
     def _extend(self, slot: int, *blocks: NDArray[Any]) -> None:
         old = self._lengths[slot]
@@ -99,13 +104,14 @@ class FileWriter:
         self._file.flush()
         self._committed[:] = [*self._lengths, step]
         self._committed.id.flush()
+        self.committed, self.step = list(self._lengths), step
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the run as finished and close."""
         text = np.frombuffer(json.dumps(dict(summary)).encode(), dtype="u1")
         stored = self._file["snnsim/summary"]
         stored.resize((len(text),))
-        stored[:] = text
+        stored.write_direct(text)
         self._file.flush()
         _set_finished(self._file, 1)
         self.close()
@@ -113,14 +119,16 @@ class FileWriter:
     def close(self) -> None:
         """Close the file cut to what was committed; it says of itself that the run is not finished, unless it is."""
         self._stop_times()
+        whole = all(len(c) == n for group, n in zip(self._columns, self.committed, strict=True) for c in group)
         self._file.close()
         release(self._lock)
-        trim(self.path)
+        if not whole:   # data sets cannot be cut while others may read them
+            trim(self.path)
 
     def _stop_times(self) -> None:
-        for name, length in zip(self._part.names, self._committed[:-1], strict=True):
+        for name, length in zip(self.part.names, self.committed, strict=True):
             if layout.is_trace(name):
-                layout.stop_time(self._file[name], int(length))
+                layout.stop_time(self._file[name], length)
 
     def drop(self) -> None:
         """Let go of a file that cannot be written any more (disk full); what was committed stays readable.

@@ -16,16 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnsim.errors import InputError, Problem
+from snnsim.recording.objects import describe, keep, make_column, make_group, mark_sorted
 
 VERSION = "1"
 SPIKE_CHUNK = 8192
-ROW_CHUNK, UNIT_CHUNK = 256, 1024
+ROW_CHUNK, UNIT_CHUNK, SUMMARY_CHUNK = 256, 1024, 4096
 WEIGHT_BLOCK = 1 << 16  # numbers in a chunk of snapshots of weights
 SPIKES_FILE, WEIGHTS_FILE = "spikes.h5", "weights.h5"
 MANIFEST, NETWORK_FILE = "manifest.json", "network.yaml"
 FILE_SUFFIXES = (".h5", ".hdf5", ".hdf", ".sonata")
-_SORTING = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype="u1")
-_TEXT = h5py.string_dtype("utf-8")
 
 
 @dataclass(frozen=True)
@@ -150,6 +149,16 @@ def place(plan: RecordingPlan, folder: bool) -> list[FilePlan]:
     return [*files, FilePlan(WEIGHTS_FILE, [], {}, weights)] if weights else files
 
 
+def as_stored(plan: RecordingPlan, part: FilePlan) -> RecordingPlan:
+    """What the file of a part says of itself, which is what can be read from it."""
+    ids = {name: np.asarray(plan.subsets[name], np.int64) for name in part.spikes if name in plan.subsets}
+    return RecordingPlan(
+        float(plan.dt), {name: int(plan.populations[name]) for name in part.spikes},
+        [plan.traces[index] for index in part.traces], plan.network_yaml, json.loads(json.dumps(dict(plan.provenance))),
+        ids, plan.start, [plan.weights[index] for index in part.weights], plan.graded.intersection(part.spikes),
+    )
+
+
 def _groups(plan: RecordingPlan, chosen: Iterable[int]) -> dict[int, str]:
     """libsonata reads one report per population and file: the first one lies there, the others are ours."""
     groups: dict[int, str] = {}
@@ -161,86 +170,71 @@ def _groups(plan: RecordingPlan, chosen: Iterable[int]) -> dict[int, str]:
     return groups
 
 
-def create(file: h5py.File, plan: RecordingPlan, part: FilePlan, compress: bool = False) -> None:
-    """Make every group, data set and attribute of `part`; nothing can be added once SWMR mode is on."""
-    file.attrs["magic"] = np.uint32(0x0A7A)
-    file.attrs["version"] = np.array([0, 1], dtype=np.uint32)
+def create(file: h5py.File, plan: RecordingPlan, part: FilePlan, compress: bool = False) -> list[list[h5py.Dataset]]:
+    """Make every group, data set and attribute of `part`; nothing can be added once SWMR mode is on.
+
+    Returns the data sets that grow, as ``columns``, of each group with a committed length.
+    """
+    describe(file, magic=np.uint32(0x0A7A), version=np.array([0, 1], dtype=np.uint32))
     _create_snnsim(file, plan, part)
-    filters = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if compress else {}
-    for population in part.spikes:
-        _create_spikes(file, plan, population, filters)
-    for index, group in part.traces.items():
-        _create_trace(file.create_group(group), plan.traces[index], plan, filters)
-    for index, group in part.weights.items():
-        _create_weights(file.create_group(group), plan.weights[index], filters)
+    return [
+        *(_create_spikes(file, plan, population, compress) for population in part.spikes),
+        *(_create_trace(make_group(file, group), plan.traces[k], plan, compress) for k, group in part.traces.items()),
+        *(_create_weights(make_group(file, group), plan.weights[k], compress) for k, group in part.weights.items()),
+    ]
 
 
 def _create_snnsim(file: h5py.File, plan: RecordingPlan, part: FilePlan) -> None:
-    ours = file.create_group("snnsim")
-    ours.attrs["spec_version"] = VERSION
-    ours.attrs["dt_ms"] = float(plan.dt)
-    ours.attrs["network_yaml"] = plan.network_yaml
-    ours.attrs["provenance"] = json.dumps(dict(plan.provenance))
-    ours.attrs["start_step"] = np.int64(plan.start)
-    ours.attrs["finished"] = np.uint8(0)
-    committed = ours.create_dataset("committed", data=np.array([*[0] * len(part.names), plan.start], np.int64))
-    committed.attrs["names"] = json.dumps([*part.names, "step"])
-    ours.create_dataset("summary", shape=(0,), maxshape=(None,), chunks=(4096,), dtype="u1")
+    ours = make_group(file, "snnsim")
+    describe(ours, spec_version=VERSION, dt_ms=np.float64(plan.dt), network_yaml=plan.network_yaml,
+             provenance=json.dumps(dict(plan.provenance)), start_step=np.int64(plan.start), finished=np.uint8(0))
+    committed = keep(ours, "committed", np.array([*[0] * len(part.names), plan.start], np.int64))
+    describe(committed, names=json.dumps([*part.names, "step"]))
+    make_column(ours, "summary", "u1", (SUMMARY_CHUNK,), (), False)
 
 
-def _create_spikes(file: h5py.File, plan: RecordingPlan, population: str, filters: dict[str, Any]) -> None:
-    group = file.create_group(f"spikes/{population}")
-    group.attrs.create("sorting", 2, dtype=_SORTING)
-    group.attrs["n_nodes"] = np.uint64(plan.populations[population])
-    shape: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (SPIKE_CHUNK,), **filters}
-    times = group.create_dataset("timestamps", dtype="f8", **shape)
-    times.attrs.create("units", "ms", dtype=_TEXT)
-    group.create_dataset("node_ids", dtype="u8", **shape)
-    if population in plan.graded:
-        group.create_dataset("payloads", dtype="i4", **shape)
+def _create_spikes(file: h5py.File, plan: RecordingPlan, population: str, compress: bool) -> list[h5py.Dataset]:
+    group = make_group(file, f"spikes/{population}")
+    mark_sorted(group)
+    describe(group, n_nodes=np.uint64(plan.populations[population]))
+    kinds = {"timestamps": "f8", "node_ids": "u8"} | ({"payloads": "i4"} if population in plan.graded else {})
+    made = [make_column(group, name, kind, (SPIKE_CHUNK,), (), compress) for name, kind in kinds.items()]
+    describe(made[0], units="ms")
     if population in plan.subsets:
-        file.create_dataset(f"snnsim/recorded/{population}", data=np.asarray(plan.subsets[population], dtype="u8"))
+        keep(file, f"snnsim/recorded/{population}", np.asarray(plan.subsets[population], dtype="u8"))
+    return made
 
 
-def _create_trace(group: h5py.Group, trace: TracePlan, plan: RecordingPlan, filters: dict[str, Any]) -> None:
+def _create_trace(group: h5py.Group, trace: TracePlan, plan: RecordingPlan, compress: bool) -> list[h5py.Dataset]:
     n, step = len(trace.units), trace.every * plan.dt
     first = (plan.start // trace.every + 1) * step
-    group.attrs["every"] = np.uint64(trace.every)
-    group.attrs["population"] = trace.population
-    data = group.create_dataset(
-        "data", shape=(0, n), maxshape=(None, n), chunks=(ROW_CHUNK, min(n, UNIT_CHUNK)),
-        dtype="f8" if trace.double else "f4", **filters,
-    )
-    data.attrs.create("units", trace.unit_text, dtype=_TEXT)
-    data.attrs.create("variable", trace.variable, dtype=_TEXT)
-    mapping = group.create_group("mapping")
-    ids = mapping.create_dataset("node_ids", data=np.asarray(trace.units, dtype="u8"))
-    ids.attrs["sorted"] = np.uint8(np.all(np.diff(trace.units) > 0))
-    mapping.create_dataset("index_pointers", data=np.arange(n + 1, dtype="u8"))
-    mapping["index_pointer"] = mapping["index_pointers"]
-    mapping.create_dataset("element_ids", data=np.zeros(n, dtype="u4"))
-    mapping.create_dataset("element_pos", data=np.zeros(n, dtype="f4"))
-    times = mapping.create_dataset("time", data=np.array([first, first, step]))
-    times.attrs.create("units", "ms", dtype=_TEXT)
+    describe(group, every=np.uint64(trace.every), population=trace.population)
+    chunks = ROW_CHUNK, min(n, UNIT_CHUNK)
+    data = make_column(group, "data", "f8" if trace.double else "f4", chunks, (n,), compress)
+    describe(data, units=trace.unit_text, variable=trace.variable)
+    mapping = make_group(group, "mapping")
+    ids = keep(mapping, "node_ids", np.asarray(trace.units, dtype="u8"))
+    describe(ids, sorted=np.uint8(np.all(np.diff(trace.units) > 0)))
+    mapping["index_pointer"] = keep(mapping, "index_pointers", np.arange(n + 1, dtype="u8"))
+    keep(mapping, "element_ids", np.zeros(n, dtype="u4"))
+    keep(mapping, "element_pos", np.zeros(n, dtype="f4"))
+    describe(keep(mapping, "time", np.array([first, first, step])), units="ms")
+    return [data]
 
 
-def _create_weights(group: h5py.Group, plan: WeightPlan, filters: dict[str, Any]) -> None:
+def _create_weights(group: h5py.Group, plan: WeightPlan, compress: bool) -> list[h5py.Dataset]:
     """Each row of what is sent says its ends; the chosen synapses stand beside, since some may send nothing."""
-    group.attrs["unit"], group.attrs["projection"] = plan.unit_text, plan.projection
-    group.attrs["every"] = np.uint64(0 if plan.on_pre else plan.every)
-    column: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (SPIKE_CHUNK,), **filters}
-    group.create_dataset("step", dtype="i8", **column)
-    if plan.on_pre:
-        group.create_dataset("source", dtype="u8", **column)
-        group.create_dataset("target", dtype="u8", **column)
-    else:
-        n = len(plan.source)
-        wide = -(-n // -(-n // WEIGHT_BLOCK))
-        column |= {"shape": (0, n), "maxshape": (None, n), "chunks": (min(ROW_CHUNK, WEIGHT_BLOCK // wide), wide)}
-    group.create_dataset("weight", dtype="f8" if plan.double else "f4", **column)
-    synapses = group.create_group("synapses") if plan.on_pre else group
-    synapses.create_dataset("source", data=np.asarray(plan.source, dtype="u8"))
-    synapses.create_dataset("target", data=np.asarray(plan.target, dtype="u8"))
+    describe(group, unit=plan.unit_text, projection=plan.projection, every=np.uint64(0 if plan.on_pre else plan.every))
+    growing = {"step": "i8"} | ({"source": "u8", "target": "u8"} if plan.on_pre else {})
+    made = [make_column(group, name, kind, (SPIKE_CHUNK,), (), compress) for name, kind in growing.items()]
+    n, kind = len(plan.source), "f8" if plan.double else "f4"
+    wide = -(-n // -(-n // WEIGHT_BLOCK))
+    chunks, rest = ((SPIKE_CHUNK,), ()) if plan.on_pre else ((min(ROW_CHUNK, WEIGHT_BLOCK // wide), wide), (n,))
+    made.append(make_column(group, "weight", kind, chunks, rest, compress))
+    synapses = make_group(group, "synapses") if plan.on_pre else group
+    keep(synapses, "source", np.asarray(plan.source, dtype="u8"))
+    keep(synapses, "target", np.asarray(plan.target, dtype="u8"))
+    return made
 
 
 def stop_time(group: h5py.Group, rows: int) -> None:

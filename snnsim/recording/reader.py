@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snnsim.errors import InputError, Problem
 from snnsim.recording import layout, superblock
-from snnsim.recording.filewriter import running
+from snnsim.recording.filewriter import FileWriter, running
 from snnsim.recording.layout import MANIFEST, SPIKES_FILE, RecordingPlan, TracePlan, WeightPlan
 
 
@@ -58,9 +58,7 @@ class FileSource:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.running, self.killed = path, False, False
-        self.step, self.finished = 0, False
-        self.summary: dict[str, Any] = {}
+        self._begin(path)
         with self._file() as file:
             if "spikes" not in file and "snnsim" not in file:
                 text = "expected a recording of spikes, found an HDF5 file without /spikes"
@@ -68,10 +66,31 @@ class FileSource:
             self._foreign = "snnsim" not in file
             if self._foreign:
                 _check_foreign(file, path)
-            self.names = [f"/spikes/{name}" for name in file["spikes"]] if self._foreign else layout.names(file)
-            self._traces, self._weights = (list(filter(f, self.names)) for f in (layout.is_trace, layout.is_weights))
+            names = [f"/spikes/{name}" for name in file["spikes"]] if self._foreign else layout.names(file)
+            self._name(names)
             self.plan = _foreign_plan(file) if self._foreign else _plan(file, self.names)
             self._read_state(file)
+
+    @classmethod
+    def closed(cls, writer: FileWriter, plan: RecordingPlan, summary: Mapping[str, Any] | None) -> FileSource:
+        """The same of what `writer` has just closed, without a look at it. plan: of the recording; summary: if any."""
+        self = cls.__new__(cls)
+        self._begin(writer.path)
+        self._name(writer.part.names)
+        self.plan = layout.as_stored(plan, writer.part)
+        self._lengths, self.step = list(writer.committed), writer.step
+        if summary is not None:
+            self.finished, self.summary = True, json.loads(json.dumps(dict(summary)))
+        return self
+
+    def _begin(self, path: Path) -> None:
+        self.path, self.running, self.killed, self._foreign = path, False, False, False
+        self.step, self.finished = 0, False
+        self.summary: dict[str, Any] = {}
+
+    def _name(self, names: list[str]) -> None:
+        self.names = names
+        self._traces, self._weights = (list(filter(f, names)) for f in (layout.is_trace, layout.is_weights))
 
     @contextmanager
     def _file(self) -> Iterator[h5py.File]:

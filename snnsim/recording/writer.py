@@ -15,6 +15,7 @@ from snnsim.recording import layout, reader
 from snnsim.recording.filewriter import FileWriter, running
 from snnsim.recording.layout import MANIFEST, NETWORK_FILE, SPIKES_FILE, RecordingPlan, is_folder, place
 from snnsim.recording.memory import MemoryStore
+from snnsim.recording.reader import FileSource
 from snnsim.same import RECORDING, difference
 from snnsim.target import check_disk, check_folder, reason
 
@@ -48,6 +49,7 @@ class Recorder:
     def __init__(
         self, plan: RecordingPlan, out: str | Path | None = None, overwrite: bool = False, compress: bool = False
     ) -> None:
+        self._anew = True
         if out is None:
             self._start(plan, None, [MemoryStore(plan)], (), plan.start)
             return
@@ -78,6 +80,7 @@ class Recorder:
         Raises ``InputError`` where `out` records something else than `plan` or ends before `from_step`.
         """
         self = cls.__new__(cls)
+        self._anew = False   # the file says what it said before, such as who began it
         sources = check_continues(out, plan.network_yaml, from_step)
         _check_layout(Path(out), sources, plan)
         parts = place(plan, is_folder(out))
@@ -144,7 +147,7 @@ class Recorder:
         """Mark the run as finished, with its `summary`, and give what was recorded."""
         for store in list(self._stores):
             self._guard(lambda store=store: store.finish(summary or {}))  # type: ignore[misc]
-        return self._result()
+        return self._result(summary or {})
 
     def abort(self) -> Result:
         """Close an unfinished recording, cut to the last commit; it stays readable and can be resumed.
@@ -155,12 +158,15 @@ class Recorder:
             self._guard(store.close)
         return self._result()
 
-    def _result(self) -> Result:
+    def _result(self, summary: Mapping[str, Any] | None = None) -> Result:
         from snnsim.result import Result
 
         if self.out is None:
             return Result(self._stores)  # type: ignore[arg-type]
-        return Result(reader.sources(self.out, quiet=True), self.out)
+        if not (self._stores and self._anew):
+            return Result(reader.sources(self.out, quiet=True), self.out)
+        closed = [FileSource.closed(store, self.plan, summary) for store in self._stores]  # type: ignore[arg-type]
+        return Result(closed, self.out)
 
     def _guard(self, action: Callable[[], None]) -> None:
         try:

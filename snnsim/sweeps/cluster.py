@@ -13,11 +13,12 @@ from typing import Any
 
 from snnsim.cores import usable_cores
 from snnsim.errors import InputError, Problem, RunError, UnavailableError
-from snnsim.sweeps.forking import WARM, context
+from snnsim.sweeps.forking import WARM, context, importing
 from snnsim.sweeps.job import hello, run_point
 from snnsim.sweeps.pools import Row
 
 _ANSWER, _PATIENCE = 10, 1.0   # seconds for a scheduler to answer; for a local cluster to close
+_ANY_PORT = "127.0.0.1:0"       # of a server for its state, which Dask always starts: the usual one may be another's
 _MISSING = ("Dask is not installed; install it with: pip install 'snnsim[sweep]', or do without it on this machine: "
             "executor='processes'")
 
@@ -78,15 +79,17 @@ def opened(executor: Any, workers: int | None, session: str) -> Iterator[Dask]:
 @contextlib.contextmanager
 def _local(workers: int) -> Iterator[Any]:
     """Worker processes with one thread each; their memory is no concern of Dask's, which would pause them."""
-    import dask
-    from distributed import Client, LocalCluster
+    with importing():
+        import dask
+        from distributed import Client, LocalCluster
 
     method = context().get_start_method()
     quiet = {"distributed.worker.multiprocessing-method": method, "distributed.worker.profile.enabled": False}
     with dask.config.set(quiet):
         try:
             cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-                                   memory_limit=0, silence_logs=logging.CRITICAL, preload=[WARM])
+                                   memory_limit=0, silence_logs=logging.CRITICAL, preload=[WARM],
+                                   scheduler_kwargs={"dashboard_address": _ANY_PORT})
         except (RuntimeError, OSError) as error:
             advice = "executor='processes' does without Dask"
             raise RunError(f"Dask could not start workers ({error}); {advice}") from error

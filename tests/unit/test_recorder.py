@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -204,6 +206,48 @@ def test_resumed_recording_equals_an_uninterrupted_one(tmp_path: Path, out: str)
     for file in (tmp_path / out).glob("*.h5") if out.endswith("/") else [tmp_path / out]:
         twin = file.with_name(f"whole-{file.name}") if out == "out.h5" else tmp_path / f"whole-{out}" / file.name
         assert _content(file) == _content(twin)
+
+
+@pytest.mark.parametrize("finish", [True, False])
+@pytest.mark.parametrize("out", OUTS[1:])
+def test_what_was_just_written_is_known_without_a_look_at_it(tmp_path: Path, out: str, finish: bool) -> None:
+    """A recorder gives the result that opening the file gives, whether the run came to its end or not."""
+    written = record(f"{tmp_path}/{out}", finish=finish)
+    assert state(written) == state(open(f"{tmp_path}/{out}"))
+
+
+def test_what_was_not_committed_is_cut_off(tmp_path: Path) -> None:
+    """A run that ends between two commits leaves data sets that end where the last commit does."""
+    recorder = Recorder(PLAN, tmp_path / "out.h5")
+    recorder.write_spikes("exc", [1, 2], [3, 4])
+    recorder.commit(2)
+    recorder.write_spikes("exc", [3], [5])
+    assert state(recorder.abort()) == state(open(tmp_path / "out.h5"))
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert [len(column) for column in file["spikes/exc"].values()] == [2, 2]
+
+
+def state(result: Result) -> list[str]:
+    """Everything that the sources of a result know, as text."""
+    return [repr({name: _plain(value) for name, value in sorted(vars(source).items())}) for source in result._sources]
+
+
+def _plain(value: Any) -> Any:
+    """With plans as mappings and arrays with their types."""
+    if is_dataclass(value):
+        return {name: _plain(each) for name, each in vars(value).items()}
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return (str(value.dtype), value.tolist()) if isinstance(value, np.ndarray) else value
+
+
+def test_a_continued_recording_says_who_began_it(tmp_path: Path) -> None:
+    """The file keeps its provenance when another run goes on with it, and so does the result."""
+    record(tmp_path / "out.h5", 0, 2)
+    recorder = Recorder.append(tmp_path / "out.h5", replace(PLAN, provenance={"seed": 3, "backend": "cpu"}), 20)
+    assert recorder.close().provenance == open(tmp_path / "out.h5").provenance == {"seed": 3, "backend": "reference"}
 
 
 def test_a_shorter_continuation_cuts_the_file(tmp_path: Path) -> None:

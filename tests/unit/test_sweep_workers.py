@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import multiprocessing.spawn
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import snnsim as sn
-from snnsim.sweeps import job
+from snnsim.cli.sweep import begin
+from snnsim.sweeps import forking, job
 from snnsim.sweeps.axes import Axis
 from snnsim.sweeps.design import Design
 from snnsim.sweeps.driver import Driver
@@ -224,6 +228,46 @@ def _group_lives(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.slow
+@needs_dask
+def test_another_cluster_is_no_concern(config, tmp_path, recwarn):
+    """Where another program has the port that Dask likes, nothing is said of it."""
+    with socket.socket() as other:
+        with suppress(OSError):     # then it is taken already
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        assert sn.sweep(config, {"seed": [1]}, tmp_path / "out", workers=1, backend="reference").summary["done"] == 1
+    assert [str(warning.message) for warning in recwarn if "8787" in str(warning.message)] == []
+
+
+@pytest.mark.parametrize(("line", "asked"), [
+    ("sweep net.yaml -o out --over seed=1..2", [None]),
+    ("--debug sweep net.yaml -o out --scheduler processes", ["processes"]),
+    ("sweep net.yaml -o out --scheduler=tcp://10.0.0.1:8786", ["tcp://10.0.0.1:8786"]),
+    ("sweep --help", []), ("run sweep", []), ("", []),
+])
+def test_workers_begin_to_import_before_the_command_is_understood(monkeypatch, line, asked):
+    """Only where a sweep is asked for; where it goes to a scheduler, `warm_up` does nothing."""
+    found = []
+    monkeypatch.setattr(forking, "warm_up", found.append)
+    begin(line.split())
+    assert found == asked
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_imports_are_not_interrupted(looks):
+    """Inside, Python looks for nothing to free; afterwards all is as it was, also where the user had turned it off."""
+    before = gc.isenabled()
+    try:
+        (gc.enable if looks else gc.disable)()
+        with suppress(ZeroDivisionError), forking.importing():
+            inside = gc.isenabled()
+            raise ZeroDivisionError
+        assert (inside, gc.isenabled()) == (False, looks)
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_workers_do_not_import_the_script():
