@@ -8,9 +8,11 @@ size, so one collective call is enough. Who has more says so in its head, and al
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from weakref import finalize
 
@@ -26,8 +28,11 @@ from snnsim.world import Ranks
 
 _LEAST = 512                    # bytes of a block
 _REVIEW = 1024                  # exchanges after which blocks may become shorter
-_SPIN_S, _NAP_S = 2e-4, 2e-5
+_AT_ONCE_S = 4e-6               # in which most exchanges end where each process has a core
+_SOON_S = 2e-3                  # and where processes take turns
 _ID_BYTES = 5                   # of a coded difference of two units, below 2^34
+_give_way: Callable[[], object] = getattr(os, "sched_yield", partial(time.sleep, 0))
+_nap = partial(time.sleep, 2e-5)
 
 Request = Any                   # of mpi4py
 Sharing = Callable[[int], Request]
@@ -105,12 +110,13 @@ class Exchange:
         self._waiting = [*blocks, *(share(int(self.state[STEP])) for share in self.sharing)]
 
     def _wait(self) -> None:
-        """Look often at first: that is fastest. Then sleep in between, because others may need the core."""
+        """Look again and again; soon let others have the core, who may be waited for; sleep where it takes long."""
         began = time.perf_counter()
         for request in self._waiting:
             while not request.Test():
-                if time.perf_counter() - began > _SPIN_S:
-                    time.sleep(_NAP_S)
+                waited = time.perf_counter() - began
+                if waited > _AT_ONCE_S:
+                    (_give_way if waited < _SOON_S else _nap)()
 
     def _rest(self) -> None:
         """Some messages are longer than a block: exchange all of them as a whole, and blocks shall be longer."""
