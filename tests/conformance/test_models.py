@@ -56,7 +56,8 @@ def add(net: sn.Network, name: str) -> None:
 def batches() -> Iterator[Any]:
     """Models by sixes, which share a compilation, in each precision; together only where they compute alike.
 
-    Whole numbers make a network double, and what counts spikes makes its sums wide.
+    Whole numbers make a network double, and what counts spikes makes its sums wide. Of those that would be compiled a
+    second time for double precision, and by Brian2, some are left to the long run.
     """
     def kind(name: str) -> tuple[bool, bool, bool]:
         return name in SOURCES, builtin(name).whole, builtin(name).integrate == "rk4"
@@ -64,7 +65,8 @@ def batches() -> Iterator[Any]:
     for (_, whole, _), group in groupby(sorted(builtin_names(), key=kind), kind):
         names = list(group)
         for k, precision in product(range(0, len(names), 6), ["double"] if whole else ["single", "double"]):
-            yield pytest.param(names[k : k + 6], precision, id=f"{'+'.join(names[k : k + 6])}-{precision}")
+            marks = [pytest.mark.long] if precision == "double" and names[k] in ("adaptive_lif", "glif5") else []
+            yield pytest.param(names[k : k + 6], precision, id=f"{'+'.join(names[k : k + 6])}-{precision}", marks=marks)
 
 
 @pytest.mark.parametrize(("names", "precision"), list(batches()))

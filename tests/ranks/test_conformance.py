@@ -12,8 +12,8 @@ OPTIONS = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist
            "addopts=--strict-markers --import-mode=importlib")
 # Each way in which processes tell each other something: spikes over long and short delays, within a step, with payloads,
 # coupled variables, plastic synapses of all kinds with modulators. Recorded weights are in test_files.
-CHOSEN = ("chain or spread-wide or (networks and pairwise) or inputs or plastic_and_coupled or (several and none) or "
-          "(test_rules and 2-single) or (graded and binary)")
+CHOSEN = ("chain or spread-wide or (networks and pairwise) or inputs or plastic_and_coupled or "
+          "(test_rules and 2-single)")
 
 
 def run(mpirun: Start, ranks: int, chosen: str, markers: str) -> None:

@@ -99,7 +99,7 @@ def run_network() -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_network_whose_machine_code_is_all_damaged(cache: Path) -> None:
     """Functions that draw, sort and count synapses are called while it is built, others in its loop."""
     expected = run_network()
