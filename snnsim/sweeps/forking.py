@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 WARM = "snnsim.sweeps.warm"
@@ -30,7 +31,22 @@ def warm_up(executor: Any) -> None:
     from multiprocessing import forkserver
 
     made.set_forkserver_preload([WARM] if executor else ["distributed", WARM])
-    forkserver.ensure_running()
+    with _beside_snnsim():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def _beside_snnsim() -> Iterator[None]:
+    """That process is a ``python -c``, which finds first what lies where it begins: in a clone, another snnsim.
+
+    What is forked from it goes where its parent is, and looks where that looks.
+    """
+    here = os.getcwd()
+    os.chdir(Path(__file__).parents[2])
+    try:
+        yield
+    finally:
+        os.chdir(here)
 
 
 @contextmanager

@@ -284,3 +284,20 @@ def test_processes_take_the_cores_that_there_are():
     """As many workers as this process may use cores, unless a number is given."""
     assert Processes().slots >= 1
     assert Processes(3).slots == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", [pytest.param("dask", marks=needs_dask), "processes"])
+def test_a_folder_that_is_named_as_a_package(config, tmp_path, scheduler):
+    """Workers import the installed snnsim, also where a sweep is started in a clone of it; paths are relative to there."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "main.py").write_text("import sys; from snnsim.cli import main; sys.exit(main())")
+    clone = tmp_path / "clone"
+    (clone / "snnsim").mkdir(parents=True)
+    (clone / "snnsim" / "__init__.py").write_text("raise ImportError('not this one')")
+    given = ["--scheduler", scheduler] if scheduler != "dask" else []
+    done = subprocess.run([sys.executable, "../elsewhere/main.py", "sweep", "../few.yaml", "-o", "out", "--over", "seed=1,2",
+                           "--workers", "1", "--backend", "reference", *given],
+                          cwd=clone, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["status"] for row in sn.Sweep(clone / "out").rows] == ["done", "done"]
