@@ -294,7 +294,7 @@ def test_a_folder_that_is_named_as_a_package(config, tmp_path, scheduler):
     (tmp_path / "elsewhere" / "main.py").write_text("import sys; from snnsim.cli import main; sys.exit(main())")
     clone = tmp_path / "clone"
     (clone / "snnsim").mkdir(parents=True)
-    (clone / "snnsim" / "__init__.py").write_text("raise ImportError('not this one')")
+    (clone / "snnsim" / "__init__.py").write_text("")
     given = ["--scheduler", scheduler] if scheduler != "dask" else []
     done = subprocess.run([sys.executable, "../elsewhere/main.py", "sweep", "../few.yaml", "-o", "out", "--over", "seed=1,2",
                            "--workers", "1", "--backend", "reference", *given],
