@@ -211,9 +211,7 @@ class Array(Value):
         return values if np.array_equal(places, numbers_of(index)) else None
 
     def sample(self, stream: Stream, most: int) -> Floats:
-        if self._held is None:
-            return next(self._pieces())[:most]
-        return self._held[:most]
+        return (next(self._pieces()) if self._held is None else self._held)[:most]
 
     def to_spec(self) -> Any:
         return dict(self.spec) if self.spec else [self._text(v) for v in self.values]
